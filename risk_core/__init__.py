@@ -1,0 +1,1 @@
+"""Plimsoll's mathematics and its fold: pure functions and small classes without I/O."""

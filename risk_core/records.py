@@ -1,0 +1,208 @@
+"""Records of the ordered log, and the rows a fold over it gives.
+
+A record is the unit of the log: an envelope and one body. Times are int64 nanoseconds UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from risk_core.book import Book, Fill, Position
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """First record of a run: what it folds, and from when it speaks.
+
+    `emit_from_ns`: results with an earlier as_of are computed (they seed the window) but not emitted.
+    `cadence_ns`: bucket length of event time; 0 closes buckets at day closes only.
+    `configuration`: canonical JSON of the model configuration (methods, confidences, window, conventions, seed).
+    """
+
+    book: Book
+    feed_hash: str
+    book_hash: str
+    nonce: str
+    emit_from_ns: int
+    cadence_ns: int
+    configuration: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOpen:
+    """A source joins the watermark."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceClose:
+    """A source leaves the watermark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """An idle source promises progress through its watermark."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ticks:
+    """A columnar batch of prices: `instrument_id` int32[n], `price` float64[n], `event_ns` int64[n]."""
+
+    instrument_id: NDArray[np.int32]
+    price: NDArray[np.float64]
+    event_ns: NDArray[np.int64]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ticks) and all(
+            np.array_equal(a, b)
+            for a, b in (
+                (self.instrument_id, other.instrument_id),
+                (self.price, other.price),
+                (self.event_ns, other.event_ns),
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fills:
+    """Accepted fills of one event time."""
+
+    fills: tuple[Fill, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BookChange:
+    """Start-of-day positions set to absolute quantities; they count as held at the close before."""
+
+    positions: tuple[Position, ...]
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`numerator` new units for `denominator` old ones; scales positions and the prior price together."""
+
+    action_id: str
+    instrument_id: int
+    numerator: int
+    denominator: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceCorrection:
+    """The price of one instrument at exactly `effective_ns` is replaced, added, or (price None) removed."""
+
+    correction_id: str
+    effective_ns: int
+    instrument_id: int
+    price: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FillCorrection:
+    """The fill of this id, executed at `effective_ns`, is replaced or (fill None) cancelled."""
+
+    correction_id: str
+    effective_ns: int
+    fill_id: str
+    fill: Fill | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayClose:
+    """Prices of `date` (YYYY-MM-DD) on `calendar` are final at the record's event time."""
+
+    calendar: str
+    date: str
+
+
+Body: TypeAlias = (
+    Genesis | SourceOpen | SourceClose | Heartbeat | Ticks | Fills | BookChange | Split | PriceCorrection | FillCorrection | DayClose
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry of the log.
+
+    `source_watermark_ns` w promises: this source sends nothing more with event_ns <= w.
+    """
+
+    source_id: int
+    source_seq: int
+    event_ns: int
+    ingest_ns: int
+    source_watermark_ns: int
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class RiskResult:
+    """One final number with its papers. VaR and ES are losses in `currency` and may be negative.
+
+    Shares are of gross exposure, in [0, 1]. `status` is "ok" or names what degrades the number.
+    """
+
+    run_id: str
+    node_id: int
+    as_of_ns: int
+    method: str
+    horizon_days: int
+    confidence: float
+    revision: int
+    currency: str
+    value_at_risk: float
+    expected_shortfall: float
+    scenario_count: int
+    log_seq: int
+    stale_share: float
+    proxied_share: float
+    thin_share: float
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayCloseRow:
+    """Forecast frozen at the close before against the P&L of the day. P&L is gain-positive; an exception is -P&L > VaR."""
+
+    run_id: str
+    node_id: int
+    date: str
+    as_of_ns: int
+    method: str
+    horizon_days: int
+    confidence: float
+    revision: int
+    currency: str
+    forecast_value_at_risk: float
+    forecast_expected_shortfall: float
+    hypothetical_pnl: float
+    actual_pnl: float
+    fees: float
+    exception_hypothetical: bool
+    exception_actual: bool
+    status: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScenarioRow:
+    """One day's joint moves, by ascending instrument id: the part of the scenario set that a day close adds.
+
+    `shock` float64[N]: simple returns, or price differences for absolute-shock instruments, proxies filled in.
+    `proxied` uint8[N]: 1 where the move is a proxy's.
+    """
+
+    run_id: str
+    as_of_ns: int
+    date: str
+    revision: int
+    log_seq: int
+    shock: NDArray[np.float64]
+    proxied: NDArray[np.uint8]

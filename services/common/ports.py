@@ -1,0 +1,338 @@
+"""The seams: every technology sits behind one of these, and every adapter of a port passes one contract suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
+
+
+class Unavailable(Exception):
+    """The server behind a port does not answer now; the same call may succeed later. Nothing was half done."""
+
+
+class Fenced(Exception):
+    """A newer epoch owns the shard (or a newer producer the source): the caller must stop writing."""
+
+
+class DeterminismError(Exception):
+    """A row with the same key holds other values: the fold gave two answers. Fatal."""
+
+
+class Clock(Protocol):
+    """Wall time and sleep, replaceable in simulation."""
+
+    def now_ns(self) -> int:
+        """Return nanoseconds since the epoch, UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Pause the caller."""
+        ...
+
+
+# ------------------------------------------------------------------ log
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A log record as read. `position` is opaque and restarts a reader just after this entry."""
+
+    position: bytes
+    payload: bytes
+
+
+class LogReader(Protocol):
+    """Reads one log in order from a position. Never acknowledges; retention is by time and size."""
+
+    def read(self, max_entries: int, timeout_seconds: float) -> list[Entry]:
+        """Return the next entries, at least one unless the time-out passes. Blocks for the first only, then drains."""
+        ...
+
+    def caught_up(self) -> bool:
+        """Return whether everything appended so far was read."""
+        ...
+
+    def close(self) -> None:
+        """Release the reader. Idempotent."""
+        ...
+
+
+class Log(Protocol):
+    """The one ordered log of a risk universe (`risk/input/log`)."""
+
+    def append(self, payload: bytes) -> None:
+        """Queue one record, in order; blocks while the bounded queue is full. Durable only after `flush`.
+
+        Raises ValueError for an oversize payload, Unavailable when the log is gone.
+        """
+        ...
+
+    def flush(self, timeout_seconds: float) -> None:
+        """Return once everything appended is durable; raise Unavailable otherwise."""
+        ...
+
+    def reader(self, after: bytes | None) -> LogReader:
+        """Open a reader just after a position, or at the earliest entry for None."""
+        ...
+
+    def close(self) -> None:
+        """Flush and release. Idempotent."""
+        ...
+
+
+class Publisher(Protocol):
+    """Writes public topics (`risk/analytics/...`, dead letters), with a registered schema where the topic has one."""
+
+    def publish(self, topic: str, key: str, payload: bytes) -> None:
+        """Queue one message; blocks while the bounded queue is full."""
+        ...
+
+    def flush(self, timeout_seconds: float) -> None:
+        """Return once all published messages are durable; raise Unavailable otherwise."""
+        ...
+
+    def close(self) -> None:
+        """Flush and release. Idempotent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An inbound message; `receipt` acknowledges it."""
+
+    key: str
+    payload: bytes
+    receipt: object
+
+
+class Inbox(Protocol):
+    """A durable subscription to an inbound topic (`risk/book/fills`), at least once, in order per key."""
+
+    def receive(self, max_messages: int, timeout_seconds: float) -> list[Message]:
+        """Return waiting messages, at least one unless the time-out passes."""
+        ...
+
+    def acknowledge(self, receipt: object) -> None:
+        """Mark a message as durably handled."""
+        ...
+
+    def close(self) -> None:
+        """Release. Idempotent."""
+        ...
+
+
+# -------------------------------------------------------------- history
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Ownership of a shard (or source) for a time on the server's clock; `epoch` fences older owners."""
+
+    shard_id: str
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """State of one shard's fold after log_seq entries; `day_close` ones are kept for corrections and explanations."""
+
+    run_id: str
+    shard_id: str
+    as_of_ns: int
+    log_seq: int
+    position: bytes
+    state: bytes
+    day_close: bool
+    format_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A heavy evaluation with frozen inputs, run beside the stream by the job pool."""
+
+    job_key: str
+    run_id: str
+    shard_id: str
+    kind: str
+    as_of_ns: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Everything one bucket makes durable in one transaction."""
+
+    lease: Lease
+    checkpoint: Checkpoint
+    results: tuple[RiskResult, ...] = ()
+    day_closes: tuple[DayCloseRow, ...] = ()
+    scenario_rows: tuple[ScenarioRow, ...] = ()
+    jobs: tuple[Job, ...] = ()
+
+
+class Leases(Protocol):
+    """Leased, epoch-fenced ownership on the database server's clock (table `shards`)."""
+
+    def acquire(self, shard_id: str, owner: str, ttl_seconds: float) -> Lease | None:
+        """Take a free or expired shard with epoch + 1, or return None while another holds it.
+
+        An expired owner whose epoch still stands renews (same epoch) rather than acquires.
+        """
+        ...
+
+    def renew(self, lease: Lease, ttl_seconds: float) -> bool:
+        """Extend; True while the lease's epoch still stands, even if it had expired."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give the shard back at once if the epoch still stands."""
+        ...
+
+
+class ResultStore(Protocol):
+    """Final numbers, checkpoints and scenario rows: the record."""
+
+    def commit(self, commit: Commit) -> None:
+        """Write one bucket atomically: lock and check the shard row, insert on conflict do nothing, compare, checkpoint.
+
+        Raises Fenced, DeterminismError, Unavailable. Repeating a commit is harmless.
+        """
+        ...
+
+    def latest_checkpoint(self, run_id: str, shard_id: str) -> Checkpoint | None:
+        """Return the newest checkpoint of a shard."""
+        ...
+
+    def checkpoint_before(self, run_id: str, shard_id: str, as_of_ns: int) -> Checkpoint | None:
+        """Return the newest day-close checkpoint with as_of strictly before."""
+        ...
+
+    def checkpoint_at(self, run_id: str, shard_id: str, as_of_ns: int) -> Checkpoint | None:
+        """Return the checkpoint taken at exactly this as_of, newest log_seq first."""
+        ...
+
+    def scenario_rows(self, run_id: str, through_ns: int, through_log_seq: int, count: int) -> list[ScenarioRow]:
+        """Return the last `count` rows with as_of <= through_ns, newest revision with log_seq <= through_log_seq each, oldest first."""
+        ...
+
+    def committed_results(self, run_id: str, shard_id: str, as_of_ns: int) -> tuple[list[RiskResult], list[DayCloseRow]]:
+        """Return rows of the shard's bucket at as_of (all revisions), for publishing again after a restart."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as registered: the identity of everything that shapes its numbers."""
+
+    run_id: str
+    parent_run_id: str | None
+    genesis: bytes
+    description: Mapping[str, object] = field(default_factory=dict)
+    first_log_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """A log record as kept by the recorder."""
+
+    log_seq: int
+    position: bytes
+    payload: bytes
+
+
+class LogStore(Protocol):
+    """The log of record after broker retention (tables `log_records`, `ticks`, `fills`)."""
+
+    def last_log_seq(self) -> int:
+        """Return the number of records kept (0 when empty). log_seq counts from 1."""
+        ...
+
+    def last_position(self) -> bytes | None:
+        """Return the position of the last kept record."""
+        ...
+
+    def record(self, entries: Sequence[LoggedEntry]) -> None:
+        """Keep entries verbatim, with their ticks and fills unpacked, in one transaction. Idempotent by log_seq.
+
+        Raises DeterminismError if an entry differs from the one already kept, Unavailable.
+        """
+        ...
+
+    def entries(self, after_log_seq: int, through_log_seq: int | None = None) -> Iterator[LoggedEntry]:
+        """Yield kept records in order with log_seq > after."""
+        ...
+
+
+class RunStore(Protocol):
+    """Runs and the static book for people and programs (tables `runs instruments nodes`)."""
+
+    def register(self, run: Run) -> None:
+        """Insert a run and its book if new. Idempotent; a differing row raises DeterminismError."""
+        ...
+
+    def latest(self) -> Run | None:
+        """Return the newest registered run."""
+        ...
+
+    def get(self, run_id: str) -> Run | None:
+        """Return a run by id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A refused message: raw bytes kept, reason named."""
+
+    reason: str
+    detail: str
+    source: str
+    received_ns: int
+    raw: bytes
+
+
+class DeadLetters(Protocol):
+    """Bounded store of refused messages."""
+
+    def put(self, letter: DeadLetter) -> None:
+        """Keep one, dropping the oldest beyond the bound."""
+        ...
+
+    def recent(self, limit: int) -> list[DeadLetter]:
+        """Return the newest first."""
+        ...
+
+
+# ------------------------------------------------------------ snapshots
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One node's newest numbers. `order` grows within a run: (log_seq, 0) for live, (as_of_ns, revision) for final."""
+
+    node_id: int
+    order: tuple[int, int]
+    payload: bytes
+
+
+class Snapshots(Protocol):
+    """The cache people read (Redis): never the record. Live and final are separate keys; one epoch key per shard."""
+
+    def write(self, shard_id: str, epoch: int, run_id: str, kind: str, items: Sequence[Snapshot]) -> int:
+        """Compare and set each item in one call; return how many were taken.
+
+        Refused: an epoch lower than the shard's; within a run an older `order`; another run without a higher epoch.
+        `kind` is "live" or "final". Raises Unavailable.
+        """
+        ...
+
+    def read(self, shard_of_node: Mapping[int, str]) -> dict[int, dict[str, bytes]]:
+        """Return {node_id: {"live": payload, "final": payload}} of those present."""
+        ...
+
+    def refresh(self, shard_id: str, epoch: int, node_ids: Sequence[int]) -> None:
+        """Extend the time to live of a quiet book."""
+        ...
