@@ -1,0 +1,154 @@
+"""Settings: one frozen tree, read from `RISK_...` environment variables with `__` between levels."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names the setting, the value and the fix."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LogSettings(_Section):
+    """The ordered log and the public topics."""
+
+    url: str = Field("memory:", description="memory: or pulsar://host:port")
+    admin_url: str = Field("", description="Pulsar admin address, http://host:port")
+    tenant: str = Field("risk", pattern=r"^[a-z0-9-]+$", description="tenant that holds the namespaces input, book and analytics")
+    queue_max: int = Field(1000, ge=1, le=100_000, description="records waiting to be sent before append blocks")
+    payload_bytes_max: int = Field(1_000_000, ge=1_000, le=5_000_000, description="largest record")
+    retention_hours: int = Field(-1, ge=-1, description="broker retention of the log; -1 keeps it for ever")
+
+
+class HistorySettings(_Section):
+    """PostgreSQL or TimescaleDB."""
+
+    url: SecretStr = Field(SecretStr("embedded:"), description="embedded: or postgresql://user:password@host:port/database")
+    checkpoint_keep_days: int = Field(260, ge=2, description="day-close checkpoints kept; the reach of a correction")
+    pending_max: int = Field(64, ge=1, le=10_000, description="finals that may wait for a database that is away before reading pauses")
+
+
+class SnapshotSettings(_Section):
+    """Redis or Valkey."""
+
+    url: SecretStr = Field(SecretStr("embedded:"), description="embedded: or redis://host:port/0")
+    ttl_seconds: int = Field(86_400, ge=10, description="time to live of a snapshot; quiet books are refreshed before it ends")
+
+
+class ModelSettings(_Section):
+    """What is calculated: part of the run id."""
+
+    window: int = Field(500, ge=2, le=100_000, description="scenarios S in the window")
+    methods: tuple[str, ...] = Field(("historical", "age_weighted", "ewma_normal"), min_length=1)
+    confidences: tuple[float, ...] = Field((0.95, 0.975, 0.99, 0.999), min_length=1)
+    cadence_seconds: float = Field(0.0, ge=0.0, description="bucket length of event time; 0: day closes only")
+    stale_after_seconds: float = Field(72_000.0, gt=0.0, description="age of a price that counts as stale")
+    degraded_share: float = Field(0.05, ge=0.0, le=1.0, description="proxied or stale share above which a result is degraded")
+
+    @field_validator("confidences")
+    @classmethod
+    def _confidences(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        for value in values:
+            if not 0.5 < value < 1.0:
+                raise ValueError(f"confidence {value} must lie between 0.5 and 1, for example 0.99")
+        return values
+
+
+class ReplaySettings(_Section):
+    """What is fed, and how fast."""
+
+    feed: str = Field("sp500", description="sp500, synthetic, or a CSV/Parquet file")
+    book: str = Field("demo", description="demo, or a book CSV file")
+    from_date: date | None = Field(None, description="first day with results; days before seed the window")
+    to_date: date | None = Field(None, description="last day")
+    speed: str = Field("20", description="trading days per second, or max")
+
+    @field_validator("speed")
+    @classmethod
+    def _speed(cls, value: str) -> str:
+        try:
+            valid = value == "max" or 0.0 < float(value) < 1e6
+        except ValueError:
+            valid = False
+        if not valid:
+            raise ValueError(f"{value!r}: give trading days per second, for example 20, or max")
+        return value
+
+
+class ShardSettings(_Section):
+    """How nodes are spread over workers: never part of the run id."""
+
+    count: int = Field(1, ge=1, le=4096, description="shards of the book")
+    lease_seconds: float = Field(5.0, gt=0.5, description="time after which a silent worker's shard is taken over")
+    per_worker_max: int = Field(4096, ge=1, description="shards one worker may hold")
+
+
+class IngestSettings(_Section):
+    """Validation and pacing at the edge."""
+
+    batch_max: int = Field(1000, ge=1, le=20_000, description="ticks in one record")
+    buckets_ahead_max: int = Field(8, ge=1, description="a source further ahead than this pauses")
+    future_seconds_max: float = Field(1.0, ge=0.0, description="how far an event may lie ahead of the clock")
+    dead_letters_max: int = Field(10_000, ge=1, description="dead letters kept")
+
+
+class ApiSettings(_Section):
+    """The HTTP interface."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65_535, description="0 takes a free port")
+    key: SecretStr | None = Field(None, description="API key; required when bound beyond loopback")
+    stream_hz: float = Field(10.0, gt=0, le=50)
+
+
+class MetricsSettings(_Section):
+    """The Prometheus endpoint of a process."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(0, ge=0, le=65_535, description="0 switches it off")
+
+
+class Settings(BaseSettings):
+    """Everything a process is told."""
+
+    model_config = SettingsConfigDict(env_prefix="RISK_", env_nested_delimiter="__", frozen=True, extra="ignore")
+
+    profile: Literal["embedded", "compose", "scale"] = "embedded"
+    data_directory: Path = Field(Path(".plimsoll"), description="private directory of the embedded servers")
+    worker_name: str = Field("", description="name in leases and logs; empty: host and process id")
+    log: LogSettings = LogSettings()  # type: ignore[call-arg]
+    history: HistorySettings = HistorySettings()  # type: ignore[call-arg]
+    snapshots: SnapshotSettings = SnapshotSettings()  # type: ignore[call-arg]
+    model: ModelSettings = ModelSettings()  # type: ignore[call-arg]
+    replay: ReplaySettings = ReplaySettings()  # type: ignore[call-arg]
+    shards: ShardSettings = ShardSettings()  # type: ignore[call-arg]
+    ingest: IngestSettings = IngestSettings()  # type: ignore[call-arg]
+    api: ApiSettings = ApiSettings()  # type: ignore[call-arg]
+    metrics: MetricsSettings = MetricsSettings()  # type: ignore[call-arg]
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read settings from the environment; `overrides` win.
+
+    Raises
+    ------
+    SettingsError
+        One message a setting: its name, the value and what would be right.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            name = "RISK_" + "__".join(str(part) for part in item["loc"] if not isinstance(part, int)).upper()
+            lines.append(f"{name} = {item['input']!r}: {item['msg']}")
+        raise SettingsError("; ".join(lines)) from None
