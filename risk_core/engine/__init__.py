@@ -1,0 +1,1 @@
+"""The fold over the log, canonical evaluation and live vectors."""

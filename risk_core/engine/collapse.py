@@ -1,0 +1,146 @@
+"""Waiting ticks, collapsed to the newest per instrument and cell of event time, so that the buffer is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+NEVER_NS = np.iinfo(np.int64).min
+"""Event time of a price that was never seen."""
+
+CORRECTION_SOURCE = np.iinfo(np.int64).max
+"""Ranks a corrected price above any source at the same event time."""
+
+
+@njit(cache=True, nogil=True)
+def keep_newest(
+    cell_ns: NDArray[np.int64],
+    cell_source: NDArray[np.int64],
+    cell_seq: NDArray[np.int64],
+    cell_price: NDArray[np.float64],
+    column: NDArray[np.int64],
+    event_ns: NDArray[np.int64],
+    price: NDArray[np.float64],
+    source_id: int,
+    source_seq: int,
+) -> None:
+    """Fold ticks into a cell by the order (event_ns, source_id, source_seq, place in batch)."""
+    for i in range(column.shape[0]):
+        c = column[i]
+        t = event_ns[i]
+        if t > cell_ns[c] or (
+            t == cell_ns[c] and (source_id > cell_source[c] or (source_id == cell_source[c] and source_seq >= cell_seq[c]))
+        ):
+            cell_ns[c] = t
+            cell_source[c] = source_id
+            cell_seq[c] = source_seq
+            cell_price[c] = price[i]
+
+
+@dataclass(slots=True)
+class Cell:
+    """Newest tick of every instrument in one cell; arrays of length N, `event_ns` NEVER_NS where none."""
+
+    event_ns: NDArray[np.int64]
+    source_id: NDArray[np.int64]
+    source_seq: NDArray[np.int64]
+    price: NDArray[np.float64]
+
+    @staticmethod
+    def empty(columns: int) -> Cell:
+        """Return a cell without ticks."""
+        return Cell(
+            np.full(columns, NEVER_NS, np.int64),
+            np.zeros(columns, np.int64),
+            np.zeros(columns, np.int64),
+            np.zeros(columns, np.float64),
+        )
+
+
+class WaitingTicks:
+    """Cells keyed by their end, oldest first when closed."""
+
+    def __init__(self, columns: int, grid_ns: int) -> None:
+        self.columns = columns
+        self.grid_ns = grid_ns
+        self.cells: dict[int, Cell] = {}
+
+    def add(
+        self,
+        column: NDArray[np.int64],
+        event_ns: NDArray[np.int64],
+        price: NDArray[np.float64],
+        source_id: int,
+        source_seq: int,
+        closed_through_ns: int,
+    ) -> int:
+        """Keep the newest ticks; one at or before `closed_through_ns` waits in the first open cell. Return how many were late."""
+        late = event_ns <= closed_through_ns
+        cell_end = -(-np.where(late, closed_through_ns + 1, event_ns) // self.grid_ns) * self.grid_ns
+        first = int(cell_end[0]) if len(cell_end) else 0
+        if bool((cell_end == first).all()):
+            self._into(first, column, event_ns, price, source_id, source_seq)
+        else:
+            for end in np.unique(cell_end):
+                at = cell_end == end
+                self._into(int(end), column[at], event_ns[at], price[at], source_id, source_seq)
+        return int(late.sum())
+
+    def cell(self, end: int) -> Cell:
+        """Return the cell that ends here, empty if new."""
+        if end not in self.cells:
+            self.cells[end] = Cell.empty(self.columns)
+        return self.cells[end]
+
+    def _into(
+        self,
+        end: int,
+        column: NDArray[np.int64],
+        event_ns: NDArray[np.int64],
+        price: NDArray[np.float64],
+        source_id: int,
+        source_seq: int,
+    ) -> None:
+        if not len(column):
+            return
+        cell = self.cell(end)
+        keep_newest(cell.event_ns, cell.source_id, cell.source_seq, cell.price, column, event_ns, price, source_id, source_seq)
+
+    def remove(self, column: int, event_ns: int) -> None:
+        """Forget the waiting tick of one instrument at exactly this time."""
+        for cell in self.cells.values():
+            if cell.event_ns[column] == event_ns:
+                cell.event_ns[column] = NEVER_NS
+
+    def earliest_ns(self, closed_through_ns: int) -> int | None:
+        """Return the first time at which a waiting tick takes effect."""
+        if not self.cells:
+            return None
+        cell = self.cells[min(self.cells)]
+        seen = cell.event_ns[cell.event_ns != NEVER_NS]
+        return max(int(seen.min()), closed_through_ns + 1) if len(seen) else None
+
+    def through(self, end_ns: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
+        """Yield (column, event_ns, price) that take effect by `end_ns`, oldest cell first, and forget them."""
+        for end in sorted(self.cells):
+            if end - self.grid_ns >= end_ns:
+                break
+            cell = self.cells[end]
+            taken = np.flatnonzero((cell.event_ns != NEVER_NS) & (cell.event_ns <= end_ns))
+            yield taken, cell.event_ns[taken], cell.price[taken]
+            if end <= end_ns:
+                del self.cells[end]
+            else:
+                cell.event_ns[taken] = NEVER_NS
+
+    def newest(self, price: NDArray[np.float64], price_ns: NDArray[np.int64]) -> None:
+        """Overwrite prices and times, in place, by newer waiting ones."""
+        for end in sorted(self.cells):
+            cell = self.cells[end]
+            newer = (cell.event_ns != NEVER_NS) & (cell.event_ns >= price_ns)
+            price[newer] = cell.price[newer]
+            price_ns[newer] = cell.event_ns[newer]

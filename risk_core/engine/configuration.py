@@ -1,0 +1,60 @@
+"""What is calculated: parsed from the genesis record's canonical JSON, so that every reader of the log agrees."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+NS_PER_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfiguration:
+    """Settings that shape numbers; part of the run id.
+
+    Parameters
+    ----------
+    window : int
+        Scenarios S in the rolling set.
+    methods : tuple of str
+        Names in `risk_core.methods`.
+    confidences : tuple of float
+        Each in (0.5, 1).
+    stale_after_ns : int
+        Age of a price at as_of beyond which it counts as stale.
+    degraded_share : float
+        Stale or proxied share above which the status is degraded.
+    correction_days : int
+        Day closes a correction may reach back.
+    seed : int
+        Model seed of simulated sets.
+    """
+
+    window: int = 500
+    methods: tuple[str, ...] = ("historical", "age_weighted", "ewma_normal")
+    confidences: tuple[float, ...] = (0.95, 0.975, 0.99, 0.999)
+    stale_after_ns: int = 72_000 * NS_PER_SECOND
+    degraded_share: float = 0.05
+    correction_days: int = 260
+    seed: int = 0
+
+    def to_json(self) -> str:
+        """Return canonical JSON: sorted keys, no spaces."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> ModelConfiguration:
+        """Parse `to_json` output.
+
+        Raises
+        ------
+        ValueError
+            For unknown settings or text that is not JSON.
+        """
+        loaded = json.loads(text)
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in loaded.items()}
+        try:
+            return ModelConfiguration(**values)
+        except TypeError as error:
+            raise ValueError(f"model configuration: {error}") from None
