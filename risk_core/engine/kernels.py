@@ -13,8 +13,13 @@ from typing import Final
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from risk_core.book import QUANTITY_SCALE
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 MASS_SLACK: Final = 1e-12
 """A tail is reached when cumulative weight >= (1 - confidence) - MASS_SLACK: rounding of weights never moves an order statistic."""
@@ -27,11 +32,20 @@ _SAMPLE: Final = 64  # sampled scenarios that guess the tail's threshold
 
 
 @njit(cache=True, nogil=True)
-def exposures(quantity, price, fx_to_base, instrument_currency, node_currency, absolute, cash):
+def exposures(
+    quantity: Integers,
+    price: Floats,
+    fx_to_base: Floats,
+    instrument_currency: Integers,
+    node_currency: Integers,
+    absolute: Flags,
+    cash: Integers,
+) -> Floats:
     """Exposure of every node to every instrument's shock, in the node's currency.
 
-    Relative shocks: x = quantity/1e6 * price * fx with fx = fx_to_base[instrument] / fx_to_base[node]. Absolute shocks: x = quantity/1e6 * fx,
-    and quantity/1e6 * price * fx is added (instruments ascending) to the cash of the instrument's currency, which carries its currency risk.
+    Relative shocks: x = quantity/1e6 * price * fx with fx = fx_to_base[instrument] / fx_to_base[node]. Absolute shocks:
+    x = quantity/1e6 * fx, and quantity/1e6 * price * fx is added (instruments ascending) to the cash of the instrument's
+    currency, which carries its currency risk.
 
     Parameters
     ----------
@@ -69,7 +83,7 @@ def exposures(quantity, price, fx_to_base, instrument_currency, node_currency, a
 
 
 @njit(cache=True, nogil=True)
-def currency_shocks(shocks, fx_shocks, instrument_currency, node_currency, absolute):
+def currency_shocks(shocks: Floats, fx_shocks: Floats, instrument_currency: Integers, node_currency: int, absolute: Flags) -> Floats:
     """Shocks seen from one node currency.
 
     (1 + r)(1 + f) - 1 for relative rows and a(1 + f) for absolute ones, with 1 + f = (1 + s_instrument)/(1 + s_node). Rows already in the
@@ -106,11 +120,11 @@ def currency_shocks(shocks, fx_shocks, instrument_currency, node_currency, absol
 
 
 @njit(cache=True, nogil=True)
-def pnl_vectors(exposure, shocks):
+def pnl_vectors(exposure: Floats, shocks: Floats) -> Floats:
     """P&L vectors of nodes that share a currency: V[p] = sum over j ascending of exposure[p, j] * shocks[j].
 
-    The sum starts at +0.0 and takes one instrument after the other; exact zeros are skipped, which changes no bit for finite shocks. Two nodes
-    share each pass over four rows, so that a row is read once for both.
+    The sum starts at +0.0 and takes one instrument after the other; exact zeros are skipped, which changes no bit for finite
+    shocks. Two nodes share each pass over four rows, so that a row is read once for both.
 
     Parameters
     ----------
@@ -168,7 +182,7 @@ def pnl_vectors(exposure, shocks):
 
 
 @njit(cache=True, nogil=True)
-def _sort_pairs(value, index, count, spare_value, spare_index):
+def _sort_pairs(value: Floats, index: Integers, count: int, spare_value: Floats, spare_index: Integers) -> None:
     """Stable merge sort of the first `count` pairs by value, in place."""
     for first in range(0, count, _RUN):
         for i in range(first + 1, min(count, first + _RUN)):
@@ -195,7 +209,7 @@ def _sort_pairs(value, index, count, spare_value, spare_index):
 
 
 @njit(cache=True, nogil=True)
-def _lowest(vector, wanted, value, index, spare_value, spare_index):
+def _lowest(vector: Floats, wanted: int, value: Floats, index: Integers, spare_value: Floats, spare_index: Integers) -> int:
     """Put the lowest entries of `vector`, sorted by (value, position), into (value, index); return how many: >= `wanted`, or all.
 
     A sample guesses a threshold and every entry at or below it is taken, so what is returned is always a prefix of the full stable order.
@@ -225,7 +239,7 @@ def _lowest(vector, wanted, value, index, spare_value, spare_index):
 
 
 @njit(cache=True, nogil=True)
-def _read_tail(value, index, count, weight, tail, order, var, es):
+def _read_tail(value: Floats, index: Integers, count: int, weight: Floats, tail: Floats, order: Integers, var: Floats, es: Floats) -> bool:
     """Walk sorted (value, index) until every tail is filled; return whether `count` entries were enough."""
     reached, mass, total = 0, 0.0, 0.0
     for i in range(count):
@@ -245,12 +259,22 @@ def _read_tail(value, index, count, weight, tail, order, var, es):
 
 
 @njit(cache=True, nogil=True)
-def evaluate(vectors, age_order, weights, empirical, weight_of, tail, order, quantile, density):
+def evaluate(
+    vectors: Floats,
+    age_order: Integers,
+    weights: Floats,
+    empirical: Flags,
+    weight_of: Integers,
+    tail: Floats,
+    order: Integers,
+    quantile: Floats,
+    density: Floats,
+) -> tuple[Floats, Floats]:
     """Value at risk and expected shortfall of each vector by every method and confidence of a plan.
 
-    Empirical: the vector is ordered by (value, age); VaR is the loss at the first entry where cumulative weight reaches 1 - confidence, ES is the
-    mean loss of the 1 - confidence worst weight, the VaR entry taken with the fraction that is left. Normal: sigma² = sum over age of w v v,
-    VaR = quantile * sigma, ES = density * sigma.
+    Empirical: the vector is ordered by (value, age); VaR is the loss at the first entry where cumulative weight reaches
+    1 - confidence, ES is the mean loss of the 1 - confidence worst weight, the VaR entry taken with the fraction that is left.
+    Normal: sigma² = sum over age of w v v, VaR = quantile * sigma, ES = density * sigma.
 
     Parameters
     ----------

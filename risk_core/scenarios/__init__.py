@@ -1,0 +1,1 @@
+"""Scenario sets: matrices of joint moves with weights, one builder a file."""
