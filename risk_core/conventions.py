@@ -137,9 +137,6 @@ class Conventions:
         return {name: value if isinstance(value, int) else str(value) for name, value in asdict(self).items()}
 
 
-DEFAULT_CONVENTIONS: Final = Conventions()
-
-
 def _member(kind: type[StrEnum], value: str) -> StrEnum:
     try:
         return kind(value)
@@ -147,6 +144,9 @@ def _member(kind: type[StrEnum], value: str) -> StrEnum:
         raise
     except ValueError:
         raise ConventionError(f"unknown {kind.__name__} {value!r}; choose one of {', '.join(kind)}") from None
+
+
+DEFAULT_CONVENTIONS: Final = Conventions()
 
 
 def tail_probability(confidence: float) -> float:
