@@ -8,7 +8,21 @@ Arguments are trusted: finite, C-contiguous, float64, int64 or bool, of the stat
 because numba's cache watches only the file of the caller.
 """
 
-from risk_core.engine.kernels.tail import MASS_SLACK, evaluate
+from risk_core.engine.kernels.tail import MASS_SLACK, evaluate, live_measures
+from risk_core.engine.kernels.updates import WORN, apply_prices, apply_quantities, rebuild, reset_instrument, roll
 from risk_core.engine.kernels.vectors import currency_shocks, exposures, pnl_vectors
 
-__all__ = ["MASS_SLACK", "currency_shocks", "evaluate", "exposures", "pnl_vectors"]
+__all__ = [
+    "MASS_SLACK",
+    "WORN",
+    "apply_prices",
+    "apply_quantities",
+    "currency_shocks",
+    "evaluate",
+    "exposures",
+    "live_measures",
+    "pnl_vectors",
+    "rebuild",
+    "reset_instrument",
+    "roll",
+]
