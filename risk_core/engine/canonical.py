@@ -19,7 +19,7 @@ from risk_core.engine.fold import Bucket, Fold
 from risk_core.engine.kernels import evaluate, pnl_vectors
 from risk_core.engine.valuation import Matrix, day_pnl, exposures, market_values, sequential_sum
 from risk_core.engine.window import Window
-from risk_core.methods import MeasurePlan, compile_plan
+from risk_core.methods import MeasurePlan, methods_named
 from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
 
 FORECAST_LEAD_NS = 10 * 86_400 * NS_PER_SECOND
@@ -110,13 +110,13 @@ class Evaluator:
         for currency in np.unique(self.node_currency):
             rows = np.flatnonzero(self.node_currency == currency)
             vectors[rows] = pnl_vectors(np.ascontiguousarray(exposure[rows]), self.window.matrix(int(currency)))
-        var, es = evaluate(vectors, self.window.age_order(), self.plan())
+        var, es = evaluate(vectors, self.window.age_order(), *self.plan().arrays)
         return var, es, vectors
 
     def plan(self) -> MeasurePlan:
         """Return the compiled methods for the window's present length."""
-        if self._plan is None or self._plan.scenario_count != self.window.count:
-            self._plan = compile_plan(self.configuration.methods, self.configuration.confidences, self.window.count)
+        if self._plan is None or self._plan.scenarios != self.window.count:
+            self._plan = MeasurePlan(self.window.count, methods_named(self.configuration.methods), self.configuration.confidences)
         return self._plan
 
     # --------------------------------------------------------------- rows
@@ -187,7 +187,7 @@ class Evaluator:
                 flags.append("degraded")
             for m, method in enumerate(self.configuration.methods):
                 for c, confidence in enumerate(self.configuration.confidences):
-                    status = "+".join(["thin_tail", *flags] if plan.thin_tail[m][c] else flags) or "ok"
+                    status = "+".join(["thin_tail", *flags] if plan.thin[m, c] else flags) or "ok"
                     rows.append(
                         RiskResult(
                             run_id=self.run_id,

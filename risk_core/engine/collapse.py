@@ -62,12 +62,16 @@ class Cell:
 
 
 class WaitingTicks:
-    """Cells keyed by their end, oldest first when closed."""
+    """Cells keyed by their end, oldest first when closed.
+
+    `marks` holds the first effect time in each cell: a bucket closes for what was sent, also where a correction removed it.
+    """
 
     def __init__(self, columns: int, grid_ns: int) -> None:
         self.columns = columns
         self.grid_ns = grid_ns
         self.cells: dict[int, Cell] = {}
+        self.marks: dict[int, int] = {}
 
     def add(
         self,
@@ -79,16 +83,32 @@ class WaitingTicks:
         closed_through_ns: int,
     ) -> int:
         """Keep the newest ticks; one at or before `closed_through_ns` waits in the first open cell. Return how many were late."""
-        late = event_ns <= closed_through_ns
-        cell_end = -(-np.where(late, closed_through_ns + 1, event_ns) // self.grid_ns) * self.grid_ns
-        first = int(cell_end[0]) if len(cell_end) else 0
+        if not len(column):
+            return 0
+        effect_ns = np.maximum(event_ns, closed_through_ns + 1)
+        cell_end = -(-effect_ns // self.grid_ns) * self.grid_ns
+        first = int(cell_end[0])
         if bool((cell_end == first).all()):
             self._into(first, column, event_ns, price, source_id, source_seq)
         else:
             for end in np.unique(cell_end):
                 at = cell_end == end
                 self._into(int(end), column[at], event_ns[at], price[at], source_id, source_seq)
-        return int(late.sum())
+        return int((event_ns <= closed_through_ns).sum())
+
+    def mark(self, effect_ns: NDArray[np.int64]) -> None:
+        """Note that something takes effect at these times."""
+        if not len(effect_ns):
+            return
+        for t in (int(effect_ns.min()), int(effect_ns.max())):
+            self._mark(t)
+        if -(-int(effect_ns.min()) // self.grid_ns) != -(-int(effect_ns.max()) // self.grid_ns):
+            for t in effect_ns.tolist():
+                self._mark(t)
+
+    def _mark(self, effect_ns: int) -> None:
+        end = -(-effect_ns // self.grid_ns) * self.grid_ns
+        self.marks[end] = min(self.marks.get(end, effect_ns), effect_ns)
 
     def cell(self, end: int) -> Cell:
         """Return the cell that ends here, empty if new."""
@@ -105,8 +125,6 @@ class WaitingTicks:
         source_id: int,
         source_seq: int,
     ) -> None:
-        if not len(column):
-            return
         cell = self.cell(end)
         keep_newest(cell.event_ns, cell.source_id, cell.source_seq, cell.price, column, event_ns, price, source_id, source_seq)
 
@@ -116,16 +134,13 @@ class WaitingTicks:
             if cell.event_ns[column] == event_ns:
                 cell.event_ns[column] = NEVER_NS
 
-    def earliest_ns(self, closed_through_ns: int) -> int | None:
-        """Return the first time at which a waiting tick takes effect."""
-        if not self.cells:
-            return None
-        cell = self.cells[min(self.cells)]
-        seen = cell.event_ns[cell.event_ns != NEVER_NS]
-        return max(int(seen.min()), closed_through_ns + 1) if len(seen) else None
+    def earliest_ns(self) -> int | None:
+        """Return the first time at which something waiting takes effect."""
+        return min(self.marks.values()) if self.marks else None
 
     def through(self, end_ns: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
         """Yield (column, event_ns, price) that take effect by `end_ns`, oldest cell first, and forget them."""
+        self.marks = {end: t for end, t in self.marks.items() if t > end_ns}
         for end in sorted(self.cells):
             if end - self.grid_ns >= end_ns:
                 break

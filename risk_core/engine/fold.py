@@ -7,7 +7,7 @@ and a simulation all see the same buckets. `docs/decisions/0001-fold.md` states 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -66,6 +66,10 @@ class Bucket:
     shock: NDArray[np.float64] | None
     proxied: NDArray[np.uint8] | None
     state: dict[str, Any]
+
+    def silent(self) -> Bucket:
+        """Return the same bucket, to be computed but not emitted."""
+        return replace(self, emit=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +143,8 @@ class Fold:
     def apply(self, record: Record, log_seq: int) -> list[Bucket | Refold]:
         """Take the next record of the log; return what it closes.
 
-        Repeats by (source_id, source_seq) are dropped. A `Refold` means that the caller must replace this fold by
-        `refold(...)`, because a correction touches closed buckets.
+        Repeats by (source_id, source_seq) are dropped. A `Refold` means that a correction touches closed buckets: the caller
+        restores the day close before its effect, makes the new fold `adopt` every such correction, and applies the log again.
         """
         source = self.sources.get(record.source_id)
         if source is not None and record.source_seq <= source.last_seq:
@@ -190,6 +194,7 @@ class Fold:
             self.dropped["unknown_instrument"] += int((~known).sum())
             column, event_ns, price = column[known], event_ns[known], price[known]
         self.ticks += len(column)
+        self.waiting_ticks.mark(np.maximum(event_ns, self.closed_through_ns + 1))
         if self.price_overrides:
             keep = self._not_overridden(column, event_ns)
             column, event_ns, price = column[keep], event_ns[keep], price[keep]
@@ -211,6 +216,8 @@ class Fold:
         replaced = self.fill_overrides.get(fill.fill_id, fill)
         if replaced is not None:
             self._wait(record, place, replaced)
+        else:
+            self.waiting_ticks.mark(np.array([max(record.event_ns, self.closed_through_ns + 1)], np.int64))
 
     def _take_split(self, record: Record, split: Split) -> None:
         if split.action_id in self.splits:
@@ -251,15 +258,20 @@ class Fold:
             column = self.index.column_of[correction.instrument_id]
             self.waiting_ticks.remove(column, correction.effective_ns)
             if correction.price is not None:
+                at_ns = np.array([correction.effective_ns], np.int64)
+                if not touched_closed:
+                    self.waiting_ticks.mark(at_ns)
                 self.waiting_ticks.add(
                     np.array([column], np.int64),
-                    np.array([correction.effective_ns], np.int64),
+                    at_ns,
                     np.array([correction.price], np.float64),
                     CORRECTION_SOURCE,
                     0,
                     self.closed_through_ns,
                 )
         else:
+            replaced = [w.effect_ns for w in self.waiting if isinstance(w.body, Fill) and w.body.fill_id == correction.fill_id]
+            self.waiting_ticks.mark(np.array(replaced, np.int64))
             self.waiting = [
                 w if not (isinstance(w.body, Fill) and w.body.fill_id == correction.fill_id) else _replaced(w, correction.fill)
                 for w in self.waiting
@@ -297,7 +309,7 @@ class Fold:
     def _close_buckets(self, log_seq: int) -> Iterator[Bucket]:
         while True:
             first = [w.effect_ns for w in self.waiting]
-            tick_ns = self.waiting_ticks.earliest_ns(self.closed_through_ns)
+            tick_ns = self.waiting_ticks.earliest_ns()
             if tick_ns is not None:
                 first.append(tick_ns)
             end_ns = self._boundary(min(first)) if first else None
@@ -419,6 +431,7 @@ class Fold:
             "cells": [
                 [end, c.event_ns.copy(), c.source_id.copy(), c.source_seq.copy(), c.price.copy()] for end, c in sorted(cells.items())
             ],
+            "marks": [[end, t] for end, t in sorted(self.waiting_ticks.marks.items())],
             "waiting": [[w.effect_ns, w.event_ns, w.source_id, w.source_seq, w.place, to_plain(w.body)] for w in self.waiting],
             "corrections": [[to_plain(c), int(touched)] for c, touched in self.corrections.values()],
             "fill_ids": list(self.fill_ids),
@@ -443,6 +456,7 @@ class Fold:
         for end, event_ns, source_id, source_seq, price in s["cells"]:
             cell = fold.waiting_ticks.cell(end)
             cell.event_ns[:], cell.source_id[:], cell.source_seq[:], cell.price[:] = event_ns, source_id, source_seq, price
+        fold.waiting_ticks.marks = dict(s["marks"])
         fold.waiting = [_Waiting(a, b, c, d, e, from_plain(body)) for a, b, c, d, e, body in s["waiting"]]
         for plain, touched in s["corrections"]:
             fold._know(from_plain(plain), bool(touched))
@@ -460,29 +474,3 @@ class Fold:
 def _replaced(waiting: _Waiting, fill: Fill | None) -> _Waiting:
     assert fill is not None
     return _Waiting(waiting.effect_ns, waiting.event_ns, waiting.source_id, waiting.source_seq, waiting.place, fill)
-
-
-def refold(fold: Fold, corrections: Iterable[Correction], entries: Iterable[tuple[int, Record]], emit_from_ns: int) -> Iterator[Bucket]:
-    """Run a restored fold again over log entries with corrections known beforehand; yield its buckets.
-
-    Parameters
-    ----------
-    fold : Fold
-        State at a day close before the earliest effect, or a new fold; it is advanced in place and becomes the current one.
-    corrections : iterable
-        All corrections of closed buckets logged so far, the newest included.
-    entries : iterable of (log_seq, Record)
-        From the fold's position through the newest correction's record.
-    emit_from_ns : int
-        Buckets with an earlier as_of are not emitted again.
-    """
-    for correction in corrections:
-        if correction.correction_id not in fold.corrections:
-            fold.adopt(correction, True)
-    for log_seq, record in entries:
-        for bucket in fold.apply(record, log_seq):
-            if isinstance(bucket, Refold):
-                raise RuntimeError(f"correction {bucket.correction.correction_id} was not known before folding again")
-            if bucket.as_of_ns < emit_from_ns:
-                bucket = replace(bucket, emit=False)
-            yield bucket

@@ -1,0 +1,1 @@
+"""The recorder keeps the log of record after broker retention."""

@@ -1,0 +1,76 @@
+"""Copies the log, verbatim and by log_seq, into the history store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from risk_core.records import Genesis
+from services.common.codec import MalformedRecord, decode
+from services.common.ports import Log, LoggedEntry, LogReader, LogStore, Run, RunStore, Unavailable
+from services.common.run_identity import run_identity
+
+BATCH_MAX = 500
+"""Records kept in one transaction."""
+
+
+class Recorder:
+    """Single-threaded and step-wise. Any number may run: keeping an entry twice changes nothing."""
+
+    def __init__(self, log: Log, store: LogStore, runs: RunStore, calculation: str, recorded: Callable[[int], None] | None = None) -> None:
+        self.log = log
+        self.store = store
+        self.runs = runs
+        self.calculation = calculation
+        self.recorded = recorded
+        self.log_seq = 0
+        self._reader: LogReader | None = None
+        self._waiting: list[LoggedEntry] = []
+
+    def step(self, timeout_seconds: float) -> int:
+        """Keep the next batch; return how many entries were kept. Entries wait here while the store is away."""
+        if self._reader is None:
+            self.log_seq = self.store.last_log_seq()
+            self._reader = self.log.reader(self.store.last_position())
+            self._tell()
+        if not self._waiting:
+            entries = self._reader.read(BATCH_MAX, timeout_seconds)
+            self._waiting = [LoggedEntry(self.log_seq + 1 + k, e.position, e.payload) for k, e in enumerate(entries)]
+        if not self._waiting:
+            return 0
+        kept = self._waiting
+        self.store.record(kept)
+        self._register_runs(kept)
+        self.log_seq = kept[-1].log_seq
+        self._waiting = []
+        self._tell()
+        return len(kept)
+
+    def try_step(self, timeout_seconds: float) -> int | None:
+        """`step`, or None when the store or the log is away."""
+        try:
+            return self.step(timeout_seconds)
+        except Unavailable:
+            return None
+
+    def close(self) -> None:
+        """Release the reader."""
+        if self._reader is not None:
+            self._reader.close()
+
+    def _tell(self) -> None:
+        if self.recorded is not None:
+            self.recorded(self.log_seq)
+
+    def _register_runs(self, entries: Sequence[LoggedEntry]) -> None:
+        for entry in entries:
+            try:
+                record = decode(entry.payload)
+            except MalformedRecord:
+                continue
+            if isinstance(record.body, Genesis):
+                previous = self.runs.latest()
+                run_id = run_identity(entry.payload, self.calculation)
+                if previous is None or previous.run_id != run_id:
+                    parent = None if previous is None else previous.run_id
+                    base = {"base_currency": record.body.book.base_currency}
+                    self.runs.register(Run(run_id, parent, entry.payload, base, entry.log_seq))

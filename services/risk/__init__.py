@@ -1,0 +1,1 @@
+"""Risk workers: live numbers at once, final numbers by bucket, ownership by leased shards."""

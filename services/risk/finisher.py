@@ -1,0 +1,181 @@
+"""From closed buckets to durable, published, visible rows, in that order and one bucket at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from risk_core.engine.canonical import Evaluated, Evaluator, Frozen
+from risk_core.engine.fold import Bucket
+from services.common.codec import encode_day_close, encode_result
+from services.common.ports import Checkpoint, Commit, Lease, Publisher, ResultStore, Snapshot, Snapshots, Unavailable
+from services.common.snapshot_payload import encode_final
+from services.common.state_codec import pack, unpack
+
+CHECKPOINT_VERSION = 1
+FLUSH_SECONDS = 10.0
+DIRTY_MAX = 100_000
+"""Nodes whose newest final waits for the snapshot cache to return; one entry a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A closed bucket on its way out; `again` marks one folded again by a correction."""
+
+    bucket: Bucket
+    position: bytes
+    evaluator: Evaluator
+    again: bool
+
+
+@dataclass(slots=True)
+class FinisherPorts:
+    """What the finisher writes to."""
+
+    store: ResultStore
+    publisher: Publisher
+    snapshots: Snapshots
+    recorded: Callable[[int], bool]
+    """Whether the log of record holds everything through this log_seq; checkpoints never pass it."""
+
+
+class Finisher:
+    """Finishes the buckets of one shard: evaluate → commit → publish and flush → snapshots.
+
+    `steps()` yields between any two of these, so that a scheduler may stop, fail or crash there.
+    """
+
+    def __init__(self, ports: FinisherPorts, lease: Lease, run_id: str, pending_max: int) -> None:
+        self.ports = ports
+        self.lease = lease
+        self.run_id = run_id
+        self.pending_max = pending_max
+        self.pending: deque[Pending] = deque()
+        self.dirty: dict[int, Snapshot] = {}
+        self.busy = False
+        self.committed_log_seq = 0
+        self.committed_as_of_ns = 0
+        self.counts = {"results": 0, "day_closes": 0, "buckets": 0, "emitted_closes": 0}
+        self.last: Evaluated | None = None
+
+    def full(self) -> bool:
+        """Return whether the reader must wait."""
+        return len(self.pending) >= self.pending_max
+
+    def idle(self) -> bool:
+        """Return whether every bucket taken is out."""
+        return not self.pending and not self.busy
+
+    def add(self, pending: Pending) -> None:
+        """Queue a bucket."""
+        self.pending.append(pending)
+
+    def steps(self) -> Iterator[str]:
+        """Finish the oldest pending bucket; each name yielded says what was just done.
+
+        Raises Fenced and DeterminismError. Unavailable parts are yielded as "wait" and tried again.
+        """
+        if not self.pending:
+            return
+        self.busy = True
+        item = self.pending.popleft()
+        try:
+            evaluated = item.evaluator.evaluate(item.bucket, self._frozen_before(item))
+            yield "evaluated"
+            commit = self._commit(item, evaluated)
+            while not self.ports.recorded(commit.checkpoint.log_seq):
+                yield "wait"
+            while not self._tried(lambda: self.ports.store.commit(commit)):
+                yield "wait"
+            self._count(evaluated, item.bucket)
+            yield "committed"
+            if evaluated.results or evaluated.day_closes:
+                while not self._tried(lambda: self._publish(evaluated)):
+                    yield "wait"
+                yield "published"
+                self._show(evaluated)
+                yield "shown"
+        finally:
+            self.busy = False
+
+    def _tried(self, action: Callable[[], None]) -> bool:
+        try:
+            action()
+        except Unavailable:
+            return False
+        return True
+
+    def _frozen_before(self, item: Pending) -> Frozen | None:
+        """Return the forecast as first frozen at this close, when the bucket is folded again."""
+        if not item.again or item.bucket.date is None:
+            return None
+        first = self.ports.store.checkpoint_at(self.run_id, self.lease.shard_id, item.bucket.as_of_ns)
+        return None if first is None else Frozen.restore(unpack(first.state)["evaluator"]["frozen"])  # type: ignore[index, call-overload, arg-type]
+
+    def _commit(self, item: Pending, evaluated: Evaluated) -> Commit:
+        bucket = item.bucket
+        state = pack({"fold": bucket.state, "evaluator": item.evaluator.state()})
+        checkpoint = Checkpoint(
+            run_id=self.run_id,
+            shard_id=self.lease.shard_id,
+            as_of_ns=bucket.as_of_ns,
+            log_seq=bucket.log_seq,
+            position=item.position,
+            state=state,
+            day_close=bucket.date is not None,
+            format_version=CHECKPOINT_VERSION,
+        )
+        rows = () if evaluated.scenario_row is None else (evaluated.scenario_row,)
+        return Commit(self.lease, checkpoint, evaluated.results, evaluated.day_closes, rows)
+
+    def _count(self, evaluated: Evaluated, bucket: Bucket) -> None:
+        self.committed_log_seq = max(self.committed_log_seq, bucket.log_seq)
+        self.committed_as_of_ns = max(self.committed_as_of_ns, bucket.as_of_ns)
+        self.counts["results"] += len(evaluated.results)
+        self.counts["day_closes"] += len(evaluated.day_closes)
+        self.counts["buckets"] += 1
+        self.counts["emitted_closes"] += int(bucket.emit and bucket.date is not None)
+        if evaluated.results:
+            self.last = evaluated
+
+    def _publish(self, evaluated: Evaluated) -> None:
+        for result in evaluated.results:
+            self.ports.publisher.publish("results", str(result.node_id), encode_result(result))
+        for row in evaluated.day_closes:
+            self.ports.publisher.publish("day_closes", str(row.node_id), encode_day_close(row))
+        self.ports.publisher.flush(FLUSH_SECONDS)
+
+    def _show(self, evaluated: Evaluated) -> None:
+        closes = {k: list(rows) for k, rows in groupby(evaluated.day_closes, key=lambda r: r.node_id)}
+        for node_id, rows in groupby(evaluated.results, key=lambda r: r.node_id):
+            results = list(rows)
+            payload = encode_final(results, closes.get(node_id, []))
+            self.dirty[node_id] = Snapshot(node_id, (evaluated.as_of_ns, results[0].revision), payload)
+        self.rewrite()
+
+    def rewrite(self) -> None:
+        """Write finals that the cache does not hold yet; keep them when it is away."""
+        if not self.dirty:
+            return
+        try:
+            self.ports.snapshots.write(self.lease.shard_id, self.lease.epoch, self.run_id, "final", list(self.dirty.values()))
+        except Unavailable:
+            return
+        self.dirty.clear()
+
+    def show_again(self, checkpoint: Checkpoint) -> None:
+        """Publish and show the rows of the last checkpoint again: the process before may have died in between."""
+        results, day_closes = self.ports.store.committed_results(self.run_id, self.lease.shard_id, checkpoint.as_of_ns)
+        if not results:
+            return
+        newest = max(r.revision for r in results)
+        evaluated = Evaluated(
+            checkpoint.as_of_ns,
+            tuple(r for r in results if r.revision == newest),
+            tuple(r for r in day_closes if r.revision == newest),
+            None,
+        )
+        self._publish(evaluated)
+        self._show(evaluated)

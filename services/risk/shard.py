@@ -1,0 +1,116 @@
+"""One owned shard: its fold, its evaluator and its finisher, from genesis, checkpoint or correction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from risk_core.engine.canonical import Evaluator
+from risk_core.engine.fold import Bucket, Correction, Fold, Refold
+from risk_core.records import Genesis, Record
+from services.common.ports import Checkpoint, Lease, ResultStore, Run
+from services.common.state_codec import unpack
+from services.risk.finisher import Finisher, FinisherPorts, Pending
+from services.risk.live import LiveBook
+
+
+def owned_nodes(genesis: Genesis, shard: int, shard_count: int) -> tuple[int, ...]:
+    """Return the node ids of a shard: every shard_count-th in ascending order."""
+    return tuple(sorted(n.node_id for n in genesis.book.nodes)[shard::shard_count])
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """Folding again: through which log entry, and from which as_of rows are emitted."""
+
+    correction: Correction
+    through_log_seq: int
+
+
+class Shard:
+    """State of one shard in one run. `log_seq` and `position` are those of the last entry taken."""
+
+    def __init__(self, lease: Lease, run: Run, genesis: Genesis, node_ids: tuple[int, ...], ports: FinisherPorts, pending_max: int) -> None:
+        self.lease = lease
+        self.run = run
+        self.genesis = genesis
+        self.node_ids = node_ids
+        self.finisher = Finisher(ports, lease, run.run_id, pending_max)
+        self.fold = Fold(genesis, node_ids)
+        self.evaluator = Evaluator(self.fold, run.run_id)
+        self.live: LiveBook | None = None
+        self.log_seq = 0
+        self.position: bytes | None = None
+        self.refold: Refold | None = None
+        self._again: _Again | None = None
+
+    @property
+    def store(self) -> ResultStore:
+        """The record of this shard's rows."""
+        return self.finisher.ports.store
+
+    # ------------------------------------------------------------ input
+
+    def take(self, record: Record, log_seq: int, position: bytes) -> None:
+        """Fold one entry; queue what it closes. Sets `refold` instead when the entry corrects closed buckets."""
+        closed = self.fold.apply(record, log_seq)
+        for item in closed:
+            if isinstance(item, Refold):
+                self.refold = item
+                return
+        self.log_seq, self.position = log_seq, position
+        self._queue([b for b in closed if isinstance(b, Bucket)], position)
+        if self._again is not None and log_seq >= self._again.through_log_seq:
+            self._again = None
+
+    def _queue(self, buckets: Sequence[Bucket], position: bytes) -> None:
+        for bucket in buckets:
+            again = self._again
+            if again is not None and bucket.as_of_ns < again.correction.effective_ns:
+                bucket = bucket.silent()
+            self.finisher.add(Pending(bucket, position, self.evaluator, again is not None))
+            if self.live is not None and bucket.date is not None:
+                self.live.roll(bucket)
+
+    # ---------------------------------------------------------- restore
+
+    def restore(self, checkpoint: Checkpoint, corrections: Sequence[Correction] = ()) -> None:
+        """Go on from a checkpoint: the fold's state, the frozen forecasts, and the window from its stored rows.
+
+        `corrections` are made known first, for folding again.
+        """
+        state: dict[str, Any] = unpack(checkpoint.state)
+        self.fold = Fold.restore(self.genesis, state["fold"])
+        self.evaluator = Evaluator(self.fold, self.run.run_id)
+        count = state["evaluator"]["scenarios"]
+        rows = self.store.scenario_rows(self.run.run_id, checkpoint.as_of_ns, checkpoint.log_seq, count)
+        self.evaluator.restore(state["evaluator"], rows)
+        self.log_seq, self.position = checkpoint.log_seq, checkpoint.position
+        self._adopt(corrections)
+        self._queue(self.fold.resume(checkpoint.log_seq), checkpoint.position)
+
+    def begin_again(self) -> None:
+        """Start folding again from the day close before the correction. The finisher must be idle.
+
+        All corrections of closed buckets known so far, and the new one, are known beforehand this time.
+        """
+        refold = self.refold
+        assert refold is not None
+        known = [c for c, touched in self.fold.corrections.values() if touched] + [refold.correction]
+        checkpoint = self.store.checkpoint_before(self.run.run_id, self.lease.shard_id, refold.correction.effective_ns)
+        self.live = None
+        self.refold = None
+        self._again = _Again(refold.correction, refold.log_seq)
+        if checkpoint is None:
+            self.fold = Fold(self.genesis, self.node_ids)
+            self.evaluator = Evaluator(self.fold, self.run.run_id)
+            self.log_seq, self.position = 0, None
+            self._adopt(known)
+        else:
+            self.restore(checkpoint, known)
+
+    def _adopt(self, corrections: Sequence[Correction]) -> None:
+        for correction in corrections:
+            if correction.correction_id not in self.fold.corrections:
+                self.fold.adopt(correction, True)

@@ -1,0 +1,326 @@
+"""The risk worker: leases shards, reads the log by position, folds, shows live numbers, hands buckets to finishers.
+
+Single-threaded and step-wise: a thread, a process or a simulation calls `step()`. Finishing runs beside it, by
+`finish_step()`. See docs/decisions/0002-runtime.md.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from risk_core.records import Genesis, Record
+from services.common.codec import MalformedRecord, decode
+from services.common.ports import (
+    Checkpoint,
+    Clock,
+    Entry,
+    Fenced,
+    Lease,
+    Leases,
+    Log,
+    LogReader,
+    Run,
+    RunStore,
+    Unavailable,
+)
+from services.common.run_identity import run_identity
+from services.risk.finisher import Finisher, FinisherPorts
+from services.risk.shard import Shard, owned_nodes
+
+READ_MAX = 256
+"""Entries taken from the log at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How this worker shares the book; none of it enters the numbers."""
+
+    owner: str
+    shard_count: int = 1
+    shard_target: int = 0
+    """Shards taken at once; further ones only when nobody renewed them for a while. 0 takes all."""
+    lease_seconds: float = 5.0
+    pending_max: int = 64
+    read_timeout_seconds: float = 0.05
+
+
+@dataclass(slots=True)
+class WorkerPorts:
+    """Everything outside."""
+
+    log: Log
+    leases: Leases
+    runs: RunStore
+    finishing: FinisherPorts
+    clock: Clock
+    calculation: str
+    refused: Callable[[bytes, str, str], None] = lambda raw, reason, detail: None
+
+
+@dataclass(slots=True, eq=False)
+class Cursor:
+    """A reader, and the shards that stand exactly at its place."""
+
+    reader: LogReader
+    log_seq: int
+    shards: list[Shard | Waiting]
+    buffer: deque[Entry] = field(default_factory=deque)
+    decoded: tuple[int, Record | None] | None = None
+    """The head entry, decoded once."""
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """An owned shard that has not met a genesis record yet."""
+
+    lease: Lease
+
+
+class RiskWorker:
+    """One worker process's logic."""
+
+    def __init__(self, ports: WorkerPorts, settings: WorkerSettings) -> None:
+        self.ports = ports
+        self.settings = settings
+        self.cursors: list[Cursor] = []
+        self.leases: dict[str, Lease] = {}
+        self.free_since_ns: dict[str, int] = {}
+        self.run: Run | None = None
+        self.genesis: Genesis | None = None
+        self.lost: list[str] = []
+        self._next_lease_ns = 0
+        self._skip_through = 0
+
+    # -------------------------------------------------------------- loop
+
+    def step(self) -> bool:
+        """Do one round: leases when due, then one batch of every cursor. Return whether any entry was taken."""
+        now_ns = self.ports.clock.now_ns()
+        if now_ns >= self._next_lease_ns:
+            self.tend_leases()
+            self._next_lease_ns = now_ns + int(self.settings.lease_seconds / 5 * 1e9)
+        moved = False
+        for cursor in list(self.cursors):
+            moved |= self._read(cursor)
+        self._branch()
+        self._join()
+        return moved
+
+    def shards(self) -> list[Shard]:
+        """Return every running shard."""
+        return [s for c in self.cursors for s in c.shards if isinstance(s, Shard)]
+
+    def finishers(self) -> list[Finisher]:
+        """Return the finishers that have something to do."""
+        return [s.finisher for s in self.shards() if s.finisher.pending]
+
+    def drop(self, shard_id: str) -> None:
+        """Give up a shard without writing: its lease was lost, or its numbers cannot be trusted."""
+        self.leases.pop(shard_id, None)
+        for cursor in list(self.cursors):
+            cursor.shards = [s for s in cursor.shards if s.lease.shard_id != shard_id]
+            if not cursor.shards:
+                self._close(cursor)
+
+    def close(self) -> None:
+        """Release leases and readers; pending buckets stay undone and are folded again by the next owner."""
+        for cursor in list(self.cursors):
+            self._close(cursor)
+        for lease in self.leases.values():
+            try:
+                self.ports.leases.release(lease)
+            except Unavailable:
+                break
+        self.leases.clear()
+
+    # ------------------------------------------------------------ leases
+
+    def tend_leases(self) -> None:
+        """Renew what is owned, take what is free."""
+        ttl = self.settings.lease_seconds
+        try:
+            for shard_id, lease in list(self.leases.items()):
+                if not self.ports.leases.renew(lease, ttl):
+                    self.lost.append(shard_id)
+                    self.drop(shard_id)
+            for k in range(self.settings.shard_count):
+                shard_id = str(k)
+                if shard_id not in self.leases and self._may_take(shard_id):
+                    taken = self.ports.leases.acquire(shard_id, self.settings.owner, ttl)
+                    if taken is not None:
+                        self.leases[shard_id] = taken
+                        self.free_since_ns.pop(shard_id, None)
+                        self._start(taken)
+        except Unavailable:
+            return
+
+    def _may_take(self, shard_id: str) -> bool:
+        target = self.settings.shard_target or self.settings.shard_count
+        if len(self.leases) < target:
+            return True
+        now_ns = self.ports.clock.now_ns()
+        since = self.free_since_ns.setdefault(shard_id, now_ns)
+        return now_ns - since > 2 * self.settings.lease_seconds * 1e9
+
+    def _start(self, lease: Lease) -> None:
+        """Begin a shard that was just taken: from its newest checkpoint, or from the run's genesis."""
+        self._know_run()
+        if self.run is None or self.genesis is None:
+            self._cursor(None, 0, [Waiting(lease)])
+            return
+        shard = self._shard(lease)
+        checkpoint = self.ports.finishing.store.latest_checkpoint(self.run.run_id, lease.shard_id)
+        if checkpoint is not None:
+            shard.restore(checkpoint)
+            self._show_again(shard, checkpoint)
+        self._cursor(shard.position, shard.log_seq, [shard])
+
+    def _show_again(self, shard: Shard, checkpoint: Checkpoint) -> None:
+        shard.finisher.show_again(checkpoint)
+
+    def _know_run(self) -> None:
+        run = self.ports.runs.latest()
+        if run is not None and (self.run is None or run.run_id != self.run.run_id):
+            body = decode(run.genesis).body
+            assert isinstance(body, Genesis)
+            self.run, self.genesis = run, body
+
+    def _shard(self, lease: Lease) -> Shard:
+        assert self.run is not None
+        assert self.genesis is not None
+        nodes = owned_nodes(self.genesis, int(lease.shard_id), self.settings.shard_count)
+        return Shard(lease, self.run, self.genesis, nodes, self.ports.finishing, self.settings.pending_max)
+
+    # ----------------------------------------------------------- reading
+
+    def _cursor(self, position: bytes | None, log_seq: int, shards: list[Shard | Waiting]) -> Cursor:
+        cursor = Cursor(self.ports.log.reader(position), log_seq, shards)
+        self.cursors.append(cursor)
+        return cursor
+
+    def _close(self, cursor: Cursor) -> None:
+        cursor.reader.close()
+        self.cursors.remove(cursor)
+
+    def _read(self, cursor: Cursor) -> bool:
+        if any(isinstance(s, Shard) and s.finisher.full() for s in cursor.shards):
+            return False
+        if not cursor.buffer:
+            first = cursor is self.cursors[0]
+            timeout = self.settings.read_timeout_seconds if first else 0.0
+            try:
+                cursor.buffer.extend(cursor.reader.read(self._room(cursor), timeout))
+            except Unavailable:
+                return False
+        taken = False
+        while cursor.buffer and self._take(cursor, cursor.buffer[0]):
+            cursor.buffer.popleft()
+            taken = True
+        self._live(cursor)
+        return taken
+
+    def _room(self, cursor: Cursor) -> int:
+        """Entries to read: a cursor that catches up stops where the next one stands, to join it there."""
+        ahead = [c.log_seq - cursor.log_seq for c in self.cursors if c.log_seq > cursor.log_seq]
+        return min([READ_MAX, *ahead])
+
+    def _take(self, cursor: Cursor, entry: Entry) -> bool:
+        """Give one entry to the cursor's shards; False when it must wait for finishers."""
+        log_seq = cursor.log_seq + 1
+        if cursor.decoded is None or cursor.decoded[0] != log_seq:
+            cursor.decoded = (log_seq, self._decode(entry.payload))
+        record = cursor.decoded[1]
+        if record is not None and isinstance(record.body, Genesis):
+            if not self._begin_run(cursor, record.body, entry, log_seq):
+                return False
+        elif record is not None and log_seq > self._first_log_seq():
+            for shard in cursor.shards:
+                if isinstance(shard, Shard) and shard.refold is None:
+                    shard.take(record, log_seq, entry.position)
+        cursor.log_seq = log_seq
+        for shard in cursor.shards:
+            if isinstance(shard, Shard) and shard.refold is None:
+                shard.log_seq, shard.position = log_seq, entry.position
+        return not any(isinstance(s, Shard) and s.finisher.full() for s in cursor.shards) or True
+
+    def _first_log_seq(self) -> int:
+        return self.run.first_log_seq if self.run is not None else 0
+
+    def _decode(self, payload: bytes) -> Record | None:
+        """Decode an entry; one that cannot be read counts in log_seq and is otherwise kept aside."""
+        try:
+            return decode(payload)
+        except MalformedRecord as error:
+            self.ports.refused(payload, error.reason, error.detail)
+            return None
+
+    # -------------------------------------------------------------- runs
+
+    def _begin_run(self, cursor: Cursor, genesis: Genesis, entry: Entry, log_seq: int) -> bool:
+        run_id = run_identity(entry.payload, self.ports.calculation)
+        if self.run is not None and (self.run.run_id == run_id or log_seq <= self.run.first_log_seq):
+            return True
+        if any(isinstance(s, Shard) and not s.finisher.idle() for s in cursor.shards):
+            return False
+        parent = None if self.run is None else self.run.run_id
+        run = Run(run_id, parent, entry.payload, {"base_currency": genesis.book.base_currency}, log_seq)
+        try:
+            self.ports.runs.register(run)
+        except Unavailable:
+            return False
+        self.run, self.genesis = run, genesis
+        started: list[Shard | Waiting] = []
+        for shard in cursor.shards:
+            lease = shard.lease if isinstance(shard, Waiting) else self._renewed_epoch(shard.lease)
+            if lease is not None:
+                started.append(self._shard(lease))
+        cursor.shards = started
+        return True
+
+    def _renewed_epoch(self, lease: Lease) -> Lease | None:
+        """A new run needs a higher epoch than the one that wrote the old run's snapshots."""
+        self.ports.leases.release(lease)
+        taken = self.ports.leases.acquire(lease.shard_id, self.settings.owner, self.settings.lease_seconds)
+        if taken is None:
+            self.leases.pop(lease.shard_id, None)
+            self.lost.append(lease.shard_id)
+            return None
+        self.leases[lease.shard_id] = taken
+        return taken
+
+    # --------------------------------------------------- branch and join
+
+    def _branch(self) -> None:
+        """Give a shard that must fold again a reader of its own, once what it closed before is durable."""
+        for cursor in list(self.cursors):
+            for shard in list(cursor.shards):
+                if isinstance(shard, Shard) and shard.refold is not None and shard.finisher.idle():
+                    cursor.shards.remove(shard)
+                    shard.begin_again()
+                    self._cursor(shard.position, shard.log_seq, [shard])
+            if not cursor.shards:
+                self._close(cursor)
+
+    def _join(self) -> None:
+        """Merge cursors that stand at the same place."""
+        at: dict[int, Cursor] = {}
+        for cursor in sorted(self.cursors, key=lambda c: -len(c.shards)):
+            if cursor.buffer:
+                continue
+            if cursor.log_seq in at:
+                at[cursor.log_seq].shards.extend(cursor.shards)
+                self._close(cursor)
+            else:
+                at[cursor.log_seq] = cursor
+
+    # -------------------------------------------------------------- live
+
+    def _live(self, cursor: Cursor) -> None:
+        for shard in cursor.shards:
+            if isinstance(shard, Shard):
+                shard.show_live()
+
+
+__all__ = ["Fenced", "RiskWorker", "WorkerPorts", "WorkerSettings"]
