@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
+from risk_core.book import Instrument, Node
 from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
 
 
@@ -180,16 +181,17 @@ class Leases(Protocol):
     def acquire(self, shard_id: str, owner: str, ttl_seconds: float) -> Lease | None:
         """Take a free or expired shard with epoch + 1, or return None while another holds it.
 
-        An expired owner whose epoch still stands renews (same epoch) rather than acquires.
+        An expired owner whose epoch still stands renews (same epoch) rather than acquires. The same owner name may always
+        take its own shard again, with epoch + 1: a restarted process fences its former self, so live workers need distinct names.
         """
         ...
 
     def renew(self, lease: Lease, ttl_seconds: float) -> bool:
-        """Extend; True while the lease's epoch still stands, even if it had expired."""
+        """Extend; True while the lease's epoch still stands, even if it had expired; False once taken over or released."""
         ...
 
     def release(self, lease: Lease) -> None:
-        """Give the shard back at once if the epoch still stands."""
+        """Give the shard back at once if the epoch still stands; the lease can then neither renew nor commit."""
         ...
 
 
@@ -199,12 +201,18 @@ class ResultStore(Protocol):
     def commit(self, commit: Commit) -> None:
         """Write one bucket atomically: lock and check the shard row, insert on conflict do nothing, compare, checkpoint.
 
-        Raises Fenced, DeterminismError, Unavailable. Repeating a commit is harmless.
+        Rows are compared bit for bit; the checkpoint is replaced, not compared. An expired lease commits while its epoch stands.
+        Raises Fenced, DeterminismError, Unavailable, and ValueError for a number that is not finite or rows of another run or
+        shard. Repeating a commit is harmless.
         """
         ...
 
+    def commit_many(self, commits: Sequence[Commit]) -> None:
+        """Write 1 to 256 consecutive buckets of one lease in one transaction: all or nothing, one fsync for all."""
+        ...
+
     def latest_checkpoint(self, run_id: str, shard_id: str) -> Checkpoint | None:
-        """Return the newest checkpoint of a shard."""
+        """Return the newest checkpoint of a shard: the greatest (log_seq, as_of)."""
         ...
 
     def checkpoint_before(self, run_id: str, shard_id: str, as_of_ns: int) -> Checkpoint | None:
@@ -220,7 +228,10 @@ class ResultStore(Protocol):
         ...
 
     def committed_results(self, run_id: str, shard_id: str, as_of_ns: int) -> tuple[list[RiskResult], list[DayCloseRow]]:
-        """Return rows of the shard's bucket at as_of (all revisions), for publishing again after a restart."""
+        """Return rows of the shard's bucket at as_of (all revisions, by key), for publishing again after a restart.
+
+        A row belongs to the shard that committed it last.
+        """
         ...
 
 
@@ -258,7 +269,7 @@ class LogStore(Protocol):
     def record(self, entries: Sequence[LoggedEntry]) -> None:
         """Keep entries verbatim, with their ticks and fills unpacked, in one transaction. Idempotent by log_seq.
 
-        Raises DeterminismError if an entry differs from the one already kept, Unavailable.
+        Raises DeterminismError if a payload differs from the one already kept (positions may), ValueError for a gap, Unavailable.
         """
         ...
 
@@ -271,7 +282,10 @@ class RunStore(Protocol):
     """Runs and the static book for people and programs (tables `runs instruments nodes`)."""
 
     def register(self, run: Run) -> None:
-        """Insert a run and its book if new. Idempotent; a differing row raises DeterminismError."""
+        """Insert a run and its book if new. Idempotent; a differing row raises DeterminismError.
+
+        `genesis` is the payload of the run's genesis record; `description` must be JSON. A description comes back as JSON gives it.
+        """
         ...
 
     def latest(self) -> Run | None:
@@ -306,7 +320,132 @@ class DeadLetters(Protocol):
         ...
 
 
+# -------------------------------------------------------------- queries
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Rows of one page, and the cursor of the next (None at the end)."""
+
+    rows: tuple[T, ...]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """One node's rows, newest first: from_ns <= as_of < to_ns; newest revision of each unless `all_revisions`.
+
+    `exceptions_only` keeps day closes whose actual or hypothetical loss went beyond the forecast.
+    """
+
+    run_id: str
+    node_id: int
+    from_ns: int | None = None
+    to_ns: int | None = None
+    method: str | None = None
+    horizon_days: int | None = None
+    confidence: float | None = None
+    all_revisions: bool = False
+    exceptions_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FillRow:
+    """A fill as recorded. A correction marks the row it replaces `superseded_by` and adds one with its `correction_id`."""
+
+    log_seq: int
+    ordinal: int
+    event_ns: int
+    fill_id: str
+    node_id: int
+    instrument_id: int
+    quantity: int
+    price: float
+    fees: float
+    correction_id: str | None
+    superseded_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FillFilter:
+    """Fills of some nodes, newest first: from_ns <= event < to_ns; superseded ones only on request."""
+
+    node_ids: tuple[int, ...]
+    from_ns: int | None = None
+    to_ns: int | None = None
+    superseded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionCount:
+    """Judged days and exceptions of one series of forecasts, by newest revisions."""
+
+    node_id: int
+    method: str
+    horizon_days: int
+    confidence: float
+    days: int
+    exceptions_hypothetical: int
+    exceptions_actual: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryCounts:
+    """How much is kept: results, day closes and scenario rows of a run; records and fills of the log."""
+
+    results: int
+    day_closes: int
+    scenario_rows: int
+    log_records: int
+    fills: int
+
+
+class Queries(Protocol):
+    """Reads for people and programs. Pages hold 1 to 1,000 rows; a cursor is opaque and belongs to its filter.
+
+    Raises ValueError for a bad cursor or limit, Unavailable.
+    """
+
+    def results(self, where: HistoryFilter, limit: int = 100, cursor: str | None = None) -> Page[RiskResult]:
+        """Return a node's results by as_of, then method, horizon and confidence, all descending."""
+        ...
+
+    def day_closes(self, where: HistoryFilter, limit: int = 100, cursor: str | None = None) -> Page[DayCloseRow]:
+        """Return a node's day closes in the same order."""
+        ...
+
+    def latest_results(self, run_id: str, node_ids: Sequence[int] | None = None) -> list[RiskResult]:
+        """Return all results at each node's newest as_of, newest revisions, by key; of every node for None."""
+        ...
+
+    def exception_counts(self, run_id: str, node_id: int, last_days: int | None = None) -> list[ExceptionCount]:
+        """Count a node's exceptions over its last judged days (all for None), by method, horizon and confidence."""
+        ...
+
+    def nodes(self, run_id: str) -> list[Node]:
+        """Return the nodes of a run, parents before children."""
+        ...
+
+    def instruments(self, run_id: str) -> list[Instrument]:
+        """Return the instruments of a run by id."""
+        ...
+
+    def fills(self, where: FillFilter, limit: int = 100, cursor: str | None = None) -> Page[FillRow]:
+        """Return fills by event time, then log_seq and ordinal, all descending."""
+        ...
+
+    def counts(self, run_id: str) -> HistoryCounts:
+        """Return how much is kept."""
+        ...
+
+
 # ------------------------------------------------------------ snapshots
+
+
+SnapshotKind: TypeAlias = Literal["live", "final"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,11 +460,11 @@ class Snapshot:
 class Snapshots(Protocol):
     """The cache people read (Redis): never the record. Live and final are separate keys; one epoch key per shard."""
 
-    def write(self, shard_id: str, epoch: int, run_id: str, kind: str, items: Sequence[Snapshot]) -> int:
+    def write(self, shard_id: str, epoch: int, run_id: str, kind: SnapshotKind, items: Sequence[Snapshot]) -> int:
         """Compare and set each item in one call; return how many were taken.
 
-        Refused: an epoch lower than the shard's; within a run an older `order`; another run without a higher epoch.
-        `kind` is "live" or "final". Raises Unavailable.
+        Refused: an epoch lower than the shard's; within a run an older `order` (an equal one is taken); another run without an
+        epoch above the one that wrote the item. Raises Unavailable, within a second.
         """
         ...
 
@@ -334,5 +473,5 @@ class Snapshots(Protocol):
         ...
 
     def refresh(self, shard_id: str, epoch: int, node_ids: Sequence[int]) -> None:
-        """Extend the time to live of a quiet book."""
+        """Extend the time to live of a quiet book; ignored when a higher epoch rules."""
         ...

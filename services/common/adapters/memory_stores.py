@@ -1,0 +1,350 @@
+"""Stores in memory, with the semantics of the servers: the twins that the simulation and the contract suites run.
+
+One `MemoryDatabase` stands for one PostgreSQL server: the stores over it share its clock, its `shards` table and its
+outages (`available`). Nothing handed in or out is shared with the caller.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from risk_core.book import Book, Fill
+from risk_core.records import DayCloseRow, FillCorrection, Fills, Genesis, Record, RiskResult, ScenarioRow
+from services.common.adapters.rows import Row, check_commits, check_entries, determinism_error, key_of, require_same, rows_of
+from services.common.ports import (
+    Checkpoint,
+    Clock,
+    Commit,
+    DeadLetter,
+    Fenced,
+    FillRow,
+    Job,
+    Lease,
+    LoggedEntry,
+    Run,
+    Unavailable,
+)
+
+Key = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class _Shard:
+    owner: str | None
+    epoch: int
+    lease_until_ns: int
+
+
+@dataclass(slots=True)
+class MemoryDatabase:
+    """The tables of one server, and whether it answers."""
+
+    clock: Clock
+    available: bool = True
+    shards: dict[str, _Shard] = field(default_factory=dict)
+    results: dict[Key, RiskResult] = field(default_factory=dict)
+    day_closes: dict[Key, DayCloseRow] = field(default_factory=dict)
+    scenario_rows: dict[Key, ScenarioRow] = field(default_factory=dict)
+    jobs: dict[Key, Job] = field(default_factory=dict)
+    shard_of_row: dict[tuple[type, Key], str] = field(default_factory=dict)
+    checkpoints: dict[tuple[str, str], dict[tuple[int, int], Checkpoint]] = field(default_factory=dict)
+    log_records: list[LoggedEntry] = field(default_factory=list)
+    fills: dict[tuple[int, int, int], FillRow] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    books: dict[str, Book] = field(default_factory=dict)
+    dead_letters: deque[DeadLetter] = field(default_factory=deque)
+
+    def require(self) -> None:
+        """Raise Unavailable while the server is away."""
+        if not self.available:
+            raise Unavailable("the database is away")
+
+
+class MemoryLeases:
+    """Leases on the database's clock."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    def acquire(self, shard_id: str, owner: str, ttl_seconds: float) -> Lease | None:
+        """Take a free, expired or own shard with epoch + 1."""
+        self._database.require()
+        shard = self._database.shards.get(shard_id)
+        now_ns = self._database.clock.now_ns()
+        if shard is not None and shard.owner not in (None, owner) and shard.lease_until_ns > now_ns:
+            return None
+        epoch = 1 if shard is None else shard.epoch + 1
+        self._database.shards[shard_id] = _Shard(owner, epoch, now_ns + _ns(ttl_seconds))
+        return Lease(shard_id, owner, epoch)
+
+    def renew(self, lease: Lease, ttl_seconds: float) -> bool:
+        """Extend while the epoch stands."""
+        self._database.require()
+        if not _stands(self._database, lease):
+            return False
+        self._database.shards[lease.shard_id].lease_until_ns = self._database.clock.now_ns() + _ns(ttl_seconds)
+        return True
+
+    def release(self, lease: Lease) -> None:
+        """Give back; the epoch stays, so that the next owner's is higher."""
+        self._database.require()
+        if _stands(self._database, lease):
+            self._database.shards[lease.shard_id].owner = None
+
+
+class MemoryResultStore:
+    """Final numbers, checkpoints and scenario rows."""
+
+    def __init__(self, database: MemoryDatabase, checkpoint_keep_days: int = 260) -> None:
+        self._database = database
+        self._keep_days = checkpoint_keep_days
+
+    def commit(self, commit: Commit) -> None:
+        """Write one bucket."""
+        self.commit_many((commit,))
+
+    def commit_many(self, commits: Sequence[Commit]) -> None:
+        """Write buckets of one lease in one transaction."""
+        lease = check_commits(commits)
+        self._database.require()
+        if not _stands(self._database, lease):
+            raise Fenced(f"shard {lease.shard_id!r}: epoch {lease.epoch} of {lease.owner!r} no longer stands")
+        new: dict[tuple[type, Key], Row] = {}
+        for commit in commits:
+            for row in rows_of(commit):
+                key = (type(row), key_of(row))
+                kept = new.get(key) or self._table(type(row)).get(key[1])
+                if kept is None:
+                    new[key] = _copied(row)
+                else:
+                    require_same(kept, row)
+        for (kind, key_values), row in new.items():
+            self._table(kind)[key_values] = row
+        for commit in commits:
+            for result in commit.results:
+                self._database.shard_of_row[RiskResult, key_of(result)] = lease.shard_id
+            for day in commit.day_closes:
+                self._database.shard_of_row[DayCloseRow, key_of(day)] = lease.shard_id
+            self._keep(commit.checkpoint)
+
+    def latest_checkpoint(self, run_id: str, shard_id: str) -> Checkpoint | None:
+        """Return the newest by (log_seq, as_of)."""
+        return max(self._checkpoints(run_id, shard_id), key=_age, default=None)
+
+    def checkpoint_before(self, run_id: str, shard_id: str, as_of_ns: int) -> Checkpoint | None:
+        """Return the newest day close strictly before."""
+        before = (c for c in self._checkpoints(run_id, shard_id) if c.day_close and c.as_of_ns < as_of_ns)
+        return max(before, key=lambda c: (c.as_of_ns, c.log_seq), default=None)
+
+    def checkpoint_at(self, run_id: str, shard_id: str, as_of_ns: int) -> Checkpoint | None:
+        """Return the newest at exactly this as_of."""
+        return max((c for c in self._checkpoints(run_id, shard_id) if c.as_of_ns == as_of_ns), key=_age, default=None)
+
+    def scenario_rows(self, run_id: str, through_ns: int, through_log_seq: int, count: int) -> list[ScenarioRow]:
+        """Return the last rows known by then."""
+        self._database.require()
+        newest: dict[int, ScenarioRow] = {}
+        for row in sorted(self._database.scenario_rows.values(), key=lambda r: (r.as_of_ns, r.revision)):
+            if row.run_id == run_id and row.as_of_ns <= through_ns and row.log_seq <= through_log_seq:
+                newest[row.as_of_ns] = row
+        return [_copied_scenario(newest[as_of_ns]) for as_of_ns in sorted(newest)[-count:]] if count > 0 else []
+
+    def committed_results(self, run_id: str, shard_id: str, as_of_ns: int) -> tuple[list[RiskResult], list[DayCloseRow]]:
+        """Return the rows of a bucket, in the order of their keys."""
+        self._database.require()
+
+        def mine(row: RiskResult | DayCloseRow) -> bool:
+            shard = self._database.shard_of_row[type(row), key_of(row)]
+            return row.run_id == run_id and row.as_of_ns == as_of_ns and shard == shard_id
+
+        results = sorted((r for r in self._database.results.values() if mine(r)), key=key_of)
+        return results, sorted((d for d in self._database.day_closes.values() if mine(d)), key=key_of)
+
+    def _checkpoints(self, run_id: str, shard_id: str) -> list[Checkpoint]:
+        self._database.require()
+        return list(self._database.checkpoints.get((run_id, shard_id), {}).values())
+
+    def _keep(self, checkpoint: Checkpoint) -> None:
+        kept = self._database.checkpoints.setdefault((checkpoint.run_id, checkpoint.shard_id), {})
+        kept[checkpoint.as_of_ns, checkpoint.log_seq] = checkpoint
+        newest = max(kept.values(), key=_age)
+        closes = sorted({c.as_of_ns for c in kept.values() if c.day_close})[-self._keep_days :]
+        for place, old in list(kept.items()):
+            if old is not newest and not (old.day_close and old.as_of_ns in closes):
+                del kept[place]
+
+    def _table(self, kind: type) -> dict[Key, Row]:
+        tables: dict[type, object] = {
+            RiskResult: self._database.results,
+            DayCloseRow: self._database.day_closes,
+            ScenarioRow: self._database.scenario_rows,
+            Job: self._database.jobs,
+        }
+        return tables[kind]  # type: ignore[return-value]
+
+
+class MemoryLogStore:
+    """The log of record. `decode` reads a payload (the codec's)."""
+
+    def __init__(self, database: MemoryDatabase, decode: Callable[[bytes], Record]) -> None:
+        self._database = database
+        self._decode = decode
+
+    def last_log_seq(self) -> int:
+        """Return the number of records kept."""
+        self._database.require()
+        return len(self._database.log_records)
+
+    def last_position(self) -> bytes | None:
+        """Return the last record's position."""
+        self._database.require()
+        return self._database.log_records[-1].position if self._database.log_records else None
+
+    def record(self, entries: Sequence[LoggedEntry]) -> None:
+        """Keep entries."""
+        self._database.require()
+        if not entries:
+            return
+        kept = self._database.log_records
+        check_entries(entries, len(kept))
+        for entry in entries:
+            if entry.log_seq <= len(kept) and kept[entry.log_seq - 1].payload != entry.payload:
+                before = kept[entry.log_seq - 1].payload
+                raise determinism_error("log_records", ("log_seq",), (entry.log_seq,), "payload", before, entry.payload)
+        new = [(entry, self._decode(entry.payload)) for entry in entries if entry.log_seq > len(kept)]
+        for entry, record in new:
+            kept.append(entry)
+            self._unpack(entry.log_seq, record)
+
+    def entries(self, after_log_seq: int, through_log_seq: int | None = None) -> Iterator[LoggedEntry]:
+        """Yield kept records in order."""
+        self._database.require()
+        yield from self._database.log_records[max(after_log_seq, 0) : through_log_seq]
+
+    def _unpack(self, log_seq: int, record: Record) -> None:
+        body, fills = record.body, self._database.fills
+        if isinstance(body, Fills):
+            for ordinal, fill in enumerate(body.fills):
+                key = (record.source_id, record.source_seq, ordinal)
+                fills.setdefault(key, _fill_row(log_seq, ordinal, record.event_ns, fill, None))
+        elif isinstance(body, FillCorrection):
+            for key, row in fills.items():
+                if row.fill_id == body.fill_id and row.superseded_by is None:
+                    fills[key] = dataclasses.replace(row, superseded_by=body.correction_id)
+            if body.fill is not None:
+                key = (record.source_id, record.source_seq, 0)
+                fills.setdefault(key, _fill_row(log_seq, 0, body.effective_ns, body.fill, body.correction_id))
+
+
+class MemoryRunStore:
+    """Runs and their books. `decode` reads the genesis record of a run."""
+
+    def __init__(self, database: MemoryDatabase, decode: Callable[[bytes], Record]) -> None:
+        self._database = database
+        self._decode = decode
+
+    def register(self, run: Run) -> None:
+        """Insert a run and its book if new."""
+        book = genesis_of(run, self._decode).book
+        self._database.require()
+        kept = self._database.runs.get(run.run_id)
+        if kept is None:
+            self._database.runs[run.run_id] = _plain_run(run)
+            self._database.books[run.run_id] = book
+        else:
+            require_same_run(kept, run)
+
+    def latest(self) -> Run | None:
+        """Return the newest registered run."""
+        self._database.require()
+        return _plain_run(next(reversed(self._database.runs.values()))) if self._database.runs else None
+
+    def get(self, run_id: str) -> Run | None:
+        """Return a run by id."""
+        self._database.require()
+        run = self._database.runs.get(run_id)
+        return None if run is None else _plain_run(run)
+
+
+class MemoryDeadLetters:
+    """A bounded ring of refused messages."""
+
+    def __init__(self, database: MemoryDatabase, letters_max: int = 10_000) -> None:
+        self._database = database
+        self._letters_max = letters_max
+
+    def put(self, letter: DeadLetter) -> None:
+        """Keep one."""
+        self._database.require()
+        letters = self._database.dead_letters
+        letters.append(letter)
+        while len(letters) > self._letters_max:
+            letters.popleft()
+
+    def recent(self, limit: int) -> list[DeadLetter]:
+        """Return the newest first."""
+        self._database.require()
+        return list(reversed(self._database.dead_letters))[: max(limit, 0)]
+
+
+def genesis_of(run: Run, decode: Callable[[bytes], Record]) -> Genesis:
+    """Return the genesis record that a run carries; raise ValueError if its bytes hold another kind of record."""
+    body = decode(run.genesis).body
+    if not isinstance(body, Genesis):
+        raise ValueError(f"run {run.run_id}: its genesis bytes hold a {type(body).__name__} record")
+    return body
+
+
+def require_same_run(kept: Run, given: Run) -> None:
+    """Raise DeterminismError unless a run is registered again just as it was."""
+    plain = _plain_run(given)
+    for f in dataclasses.fields(Run):
+        before, now = getattr(kept, f.name), getattr(plain, f.name)
+        if before != now:
+            raise determinism_error("runs", ("run_id",), (given.run_id,), f.name, before, now)
+
+
+def _plain_run(run: Run) -> Run:
+    """Return the run as JSON gives it back: tuples become lists, and nothing is shared."""
+    return dataclasses.replace(run, description=json.loads(json.dumps(dict(run.description), allow_nan=False)))
+
+
+def _fill_row(log_seq: int, ordinal: int, event_ns: int, fill: Fill, correction_id: str | None) -> FillRow:
+    return FillRow(
+        log_seq,
+        ordinal,
+        event_ns,
+        fill.fill_id,
+        fill.node_id,
+        fill.instrument_id,
+        fill.quantity,
+        fill.price,
+        fill.fees,
+        correction_id,
+        None,
+    )
+
+
+def _copied(row: Row) -> Row:
+    return _copied_scenario(row) if isinstance(row, ScenarioRow) else row
+
+
+def _copied_scenario(row: ScenarioRow) -> ScenarioRow:
+    return dataclasses.replace(row, shock=row.shock.copy(), proxied=row.proxied.copy())
+
+
+def _stands(database: MemoryDatabase, lease: Lease) -> bool:
+    shard = database.shards.get(lease.shard_id)
+    return shard is not None and shard.owner == lease.owner and shard.epoch == lease.epoch
+
+
+def _age(checkpoint: Checkpoint) -> tuple[int, int]:
+    return checkpoint.log_seq, checkpoint.as_of_ns
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)

@@ -1,0 +1,131 @@
+"""What every store checks alike: numbers refused at the edge, and rows compared bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import struct
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
+from services.common.ports import Commit, DeterminismError, Job, Lease, LoggedEntry
+
+COMMITS_MAX = 256
+"""Most commits one transaction may hold."""
+
+RESULT_KEY = ("run_id", "node_id", "as_of_ns", "method", "horizon_days", "confidence", "revision")
+DAY_CLOSE_KEY = RESULT_KEY
+SCENARIO_KEY = ("run_id", "as_of_ns", "revision")
+JOB_KEY = ("job_key",)
+
+Row = RiskResult | DayCloseRow | ScenarioRow | Job
+
+
+def rows_of(commit: Commit) -> Iterator[Row]:
+    """Yield every keyed row of a commit."""
+    yield from commit.results
+    yield from commit.day_closes
+    yield from commit.scenario_rows
+    yield from commit.jobs
+
+
+def key_of(row: Row) -> tuple[object, ...]:
+    """Return the primary key of a row."""
+    return tuple(getattr(row, name) for name in _KEYS[type(row)])
+
+
+def same_bits(a: object, b: object) -> bool:
+    """Return whether two field values are equal; floats and arrays by their bits, so 0.0 and -0.0 differ."""
+    if isinstance(a, float) and isinstance(b, float):
+        return struct.pack("<d", a) == struct.pack("<d", b)
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    return a == b
+
+
+def require_same(kept: Row, given: Row) -> None:
+    """Raise DeterminismError naming table, key, column and both values unless the rows agree in every field."""
+    for field in dataclasses.fields(given):
+        before, now = getattr(kept, field.name), getattr(given, field.name)
+        if not same_bits(before, now):
+            raise determinism_error(type(given).__name__, _KEYS[type(given)], key_of(given), field.name, before, now)
+
+
+def determinism_error(what: str, names: Sequence[str], key: Sequence[object], column: str, kept: object, given: object) -> DeterminismError:
+    """Return the error for one column of one key that got two answers."""
+    place = ", ".join(f"{name}={value!r}" for name, value in zip(names, key, strict=True))
+    return DeterminismError(f"{what} ({place}): {column} is kept as {_shown(kept)} but is now {_shown(given)}")
+
+
+def check_commits(commits: Sequence[Commit]) -> Lease:
+    """Check a batch of commits before anything is written, and return its one lease.
+
+    Raises
+    ------
+    ValueError
+        An empty or oversize batch, more than one lease, rows of another run or shard, or a number that is not finite.
+    """
+    if not 0 < len(commits) <= COMMITS_MAX:
+        raise ValueError(f"a batch holds 1 to {COMMITS_MAX} commits, not {len(commits)}")
+    lease = commits[0].lease
+    for commit in commits:
+        if commit.lease != lease:
+            raise ValueError(f"one batch, one lease: {commit.lease} is not {lease}")
+        if commit.checkpoint.shard_id != lease.shard_id:
+            raise ValueError(f"checkpoint of shard {commit.checkpoint.shard_id!r} under the lease of {lease.shard_id!r}")
+        for row in rows_of(commit):
+            if row.run_id != commit.checkpoint.run_id:
+                raise ValueError(f"{type(row).__name__} {key_of(row)} is not of the checkpoint's run {commit.checkpoint.run_id!r}")
+        for result in commit.results:
+            _check_finite(result, _RESULT_FLOATS)
+        for day in commit.day_closes:
+            _check_finite(day, _DAY_CLOSE_FLOATS)
+        for scenario in commit.scenario_rows:
+            _check_scenario(scenario)
+    return lease
+
+
+def check_entries(entries: Sequence[LoggedEntry], last_log_seq: int) -> None:
+    """Check that entries follow each other and the last kept one without a gap; raise ValueError otherwise."""
+    expected = min(entries[0].log_seq, last_log_seq + 1)
+    if expected < 1:
+        raise ValueError(f"log_seq counts from 1; {entries[0].log_seq} was given")
+    for entry in entries:
+        if entry.log_seq != expected:
+            raise ValueError(f"log_seq {entry.log_seq} where {expected} was expected: records are kept without gaps")
+        expected += 1
+
+
+def _check_finite(row: RiskResult | DayCloseRow, names: tuple[str, ...]) -> None:
+    for name in names:
+        value = getattr(row, name)
+        if not math.isfinite(value):
+            raise ValueError(f"{type(row).__name__} {key_of(row)}: {name} is {value}; give a status instead of a number that is not finite")
+
+
+def _check_scenario(row: ScenarioRow) -> None:
+    if row.shock.dtype != np.float64 or row.proxied.dtype != np.uint8 or row.shock.shape != row.proxied.shape or row.shock.ndim != 1:
+        raise ValueError(f"ScenarioRow {key_of(row)}: shock must be float64[N] and proxied uint8[N] of the same length")
+    if not np.isfinite(row.shock).all():
+        at = int(np.flatnonzero(~np.isfinite(row.shock))[0])
+        raise ValueError(f"ScenarioRow {key_of(row)}: shock[{at}] is {row.shock[at]}; a missing move comes from a proxy")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value!r} ({value.hex()})"
+    if isinstance(value, np.ndarray | bytes):
+        raw = value if isinstance(value, bytes) else value.tobytes()
+        return f"{len(raw)} bytes {raw[:8].hex()}..."
+    return repr(value)
+
+
+def _floats(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(kind) if f.type == "float")
+
+
+_RESULT_FLOATS = _floats(RiskResult)
+_DAY_CLOSE_FLOATS = _floats(DayCloseRow)
+_KEYS: dict[type, tuple[str, ...]] = {RiskResult: RESULT_KEY, DayCloseRow: DAY_CLOSE_KEY, ScenarioRow: SCENARIO_KEY, Job: JOB_KEY}
