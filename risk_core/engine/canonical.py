@@ -116,8 +116,12 @@ class Evaluator:
     def plan(self) -> MeasurePlan:
         """Return the compiled methods for the window's present length."""
         if self._plan is None or self._plan.scenarios != self.window.count:
-            self._plan = MeasurePlan(self.window.count, methods_named(self.configuration.methods), self.configuration.confidences)
+            self._plan = self.plan_for(self.window.count)
         return self._plan
+
+    def plan_for(self, scenarios: int) -> MeasurePlan:
+        """Return the compiled methods for a number of scenarios."""
+        return MeasurePlan(scenarios, methods_named(self.configuration.methods), self.configuration.confidences)
 
     # --------------------------------------------------------------- rows
 
@@ -172,7 +176,7 @@ class Evaluator:
         return ScenarioRow(self.run_id, bucket.as_of_ns, date, bucket.revision, bucket.log_seq, bucket.shock, bucket.proxied)
 
     def _rows(self, bucket: Bucket, var: Matrix, es: Matrix) -> tuple[RiskResult, ...]:
-        stale, proxied, thin, unpriced = self.quality(bucket.quantity, bucket.price, bucket.price_ns, bucket.as_of_ns)
+        stale, proxied, thin, unpriced = self.quality(self.window, bucket.quantity, bucket.price, bucket.price_ns, bucket.as_of_ns)
         count = self.window.count
         plan = self.plan()
         short = ["short_window"] if count < self.configuration.window else []
@@ -211,7 +215,7 @@ class Evaluator:
         return tuple(rows)
 
     def quality(
-        self, quantity: NDArray[np.int64], price: NDArray[np.float64], price_ns: NDArray[np.int64], as_of_ns: int
+        self, window: Window, quantity: NDArray[np.int64], price: NDArray[np.float64], price_ns: NDArray[np.int64], as_of_ns: int
     ) -> tuple[list[float], list[float], list[float], list[bool]]:
         """Return per node the shares of gross market value that are stale, proxied and thin, and whether a price is missing.
 
@@ -223,9 +227,9 @@ class Evaluator:
         seen = (price_ns != NEVER_NS) | self.layout.is_cash
         age_ns = as_of_ns - np.where(seen, price_ns, as_of_ns)
         stale = (age_ns > self.configuration.stale_after_ns) & ~self.layout.is_cash
-        count = max(self.window.count, 1)
-        proxied = self.window.proxied_count / count
-        thin = (2 * (count - self.window.proxied_count) < count) & ~self.layout.is_cash
+        count = max(window.count, 1)
+        proxied = window.proxied_count / count
+        thin = (2 * (count - window.proxied_count) < count) & ~self.layout.is_cash
         shares = []
         for weight in (stale.astype(np.float64), proxied, thin.astype(np.float64)):
             part = sequential_sum(gross * weight)

@@ -37,6 +37,7 @@ from risk_core.records import (
 )
 
 Correction: TypeAlias = PriceCorrection | FillCorrection
+TickArrays: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 STATE_VERSION = 1
 FILL_IDS_MAX = 100_000
 SPLITS_MAX = 1_000
@@ -47,12 +48,13 @@ class Bucket:
     """Frozen inputs of one as_of: everything the canonical evaluation needs, and the fold's state after it.
 
     Arrays are copies. For a day close (`date` set) `shock`/`proxied` are the day's moves (None at the first close),
-    and `opening`, `baseline`, `trade_cost`, `fees` are those of the day that ends. `correction_id` is set on buckets
-    folded again.
+    and `opening`, `baseline`, `trade_cost`, `fees` are those of the day that ends. `entry_log_seq` is the entry that closed
+    the bucket; `log_seq` the last one that its numbers depend on: a later correction's, when folded again.
     """
 
     as_of_ns: int
     log_seq: int
+    entry_log_seq: int
     emit: bool
     revision: int
     date: str | None
@@ -125,7 +127,7 @@ class Fold:
         self.watermark_ns = 0
         self.closed_through_ns = 0
         self.closes: list[int] = []
-        self.corrections: dict[str, tuple[Correction, bool]] = {}
+        self.corrections: dict[str, tuple[Correction, bool, int]] = {}
         self.price_overrides: dict[tuple[int, int], float | None] = {}
         self.fill_overrides: dict[str, Fill | None] = {}
         self.fill_ids: dict[str, None] = {}
@@ -136,7 +138,7 @@ class Fold:
         self._emit_after_ns = genesis.emit_from_ns
         lookup = np.full(self.index.instrument_ids[-1] + 1, -1, np.int64)
         lookup[np.array(self.index.instrument_ids)] = np.arange(len(self.index.instrument_ids))
-        self._column_lookup = lookup
+        self.column_lookup = lookup
 
     # ------------------------------------------------------------- input
 
@@ -186,8 +188,8 @@ class Fold:
 
     def _take_ticks(self, record: Record, body: Ticks) -> None:
         ids = body.instrument_id
-        known = (ids > 0) & (ids < len(self._column_lookup))
-        column = self._column_lookup[np.where(known, ids, 0)]
+        known = (ids > 0) & (ids < len(self.column_lookup))
+        column = self.column_lookup[np.where(known, ids, 0)]
         known &= column >= 0
         event_ns, price = body.event_ns, body.price
         if not known.all():
@@ -248,12 +250,12 @@ class Fold:
             return None
         if correction.effective_ns <= self.closed_through_ns:
             return Refold(correction, log_seq)
-        self.adopt(correction, False)
+        self.adopt(correction, False, log_seq)
         return None
 
-    def adopt(self, correction: Correction, touched_closed: bool) -> None:
+    def adopt(self, correction: Correction, touched_closed: bool, log_seq: int) -> None:
         """Know a correction from here on: what it replaces is dropped when it comes, what waits is replaced."""
-        self._know(correction, touched_closed)
+        self._know(correction, touched_closed, log_seq)
         if isinstance(correction, PriceCorrection):
             column = self.index.column_of[correction.instrument_id]
             self.waiting_ticks.remove(column, correction.effective_ns)
@@ -278,8 +280,8 @@ class Fold:
                 if not (isinstance(w.body, Fill) and w.body.fill_id == correction.fill_id and correction.fill is None)
             ]
 
-    def _know(self, correction: Correction, touched_closed: bool) -> None:
-        self.corrections[correction.correction_id] = (correction, touched_closed)
+    def _know(self, correction: Correction, touched_closed: bool, log_seq: int) -> None:
+        self.corrections[correction.correction_id] = (correction, touched_closed, log_seq)
         if isinstance(correction, PriceCorrection):
             self.price_overrides[correction.instrument_id, correction.effective_ns] = correction.price
         else:
@@ -287,7 +289,15 @@ class Fold:
 
     def revision(self, as_of_ns: int) -> int:
         """Return how many corrections of closed buckets are effective by `as_of_ns`."""
-        return sum(1 for c, touched in self.corrections.values() if touched and c.effective_ns <= as_of_ns)
+        return sum(1 for c, touched, _ in self.corrections.values() if touched and c.effective_ns <= as_of_ns)
+
+    def knowledge(self, log_seq: int) -> int:
+        """Return the last entry that the state after `log_seq` depends on: a correction known beforehand lies further on."""
+        return max([log_seq, *(at for _, touched, at in self.corrections.values() if touched)])
+
+    def touched(self) -> list[tuple[Correction, int]]:
+        """Return (correction, log_seq) of those that changed closed buckets."""
+        return [(c, at) for c, touched, at in self.corrections.values() if touched]
 
     # --------------------------------------------------------- watermark
 
@@ -328,23 +338,25 @@ class Fold:
             key=lambda w: (w.event_ns, w.source_id, w.source_seq, w.place),
         )
         self.waiting = [w for w in self.waiting if w.effect_ns > end_ns]
-        ticks = list(self.waiting_ticks.through(end_ns))
+        ticks = [(c, t, self._prices_in_units_of_today(c, t, p)) for c, t, p in self.waiting_ticks.through(end_ns)]
         date: str | None = None
         for w in due:
             if isinstance(w.body, Split):
-                self._apply_ticks_before(ticks, self.index.column_of[w.body.instrument_id], w.event_ns)
+                ticks = self._apply_ticks_before(ticks, self.index.column_of[w.body.instrument_id], w.event_ns)
             date = self._apply(w) or date
         for column, event_ns, price in ticks:
             self.market.apply_ticks(column, event_ns, price)
         self.closed_through_ns = end_ns
         return self._bucket(end_ns, log_seq, date)
 
-    def _apply_ticks_before(
-        self, ticks: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]], column: int, before_ns: int
-    ) -> None:
+    def _apply_ticks_before(self, ticks: list[TickArrays], column: int, before_ns: int) -> list[TickArrays]:
+        """Apply one instrument's ticks from before a split; return the ticks that remain."""
+        remaining = []
         for columns, event_ns, price in ticks:
             at = (columns == column) & (event_ns < before_ns)
             self.market.apply_ticks(columns[at], event_ns[at], price[at])
+            remaining.append((columns[~at], event_ns[~at], price[~at]))
+        return remaining
 
     def _apply(self, w: _Waiting) -> str | None:
         match w.body:
@@ -358,6 +370,17 @@ class Fold:
             case DayClose() as close:
                 return close.date
         return None
+
+    def _prices_in_units_of_today(
+        self, column: NDArray[np.int64], event_ns: NDArray[np.int64], price: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """A tick that comes after its bucket closed is restated for splits applied since."""
+        for action_id, split in self.splits.items():
+            at_ns = self.split_times[action_id]
+            old = (column == self.index.column_of[split.instrument_id]) & (event_ns < at_ns)
+            if at_ns <= self.closed_through_ns and old.any():
+                price = np.where(old, price * split.denominator / split.numerator, price)
+        return price
 
     def _in_units_of_today(self, fill: Fill, w: _Waiting) -> Fill:
         """A fill that comes after its bucket closed is restated for splits applied since."""
@@ -386,7 +409,8 @@ class Fold:
             self.closes = [*self.closes, end_ns][-self.configuration.correction_days :]
         return Bucket(
             as_of_ns=end_ns,
-            log_seq=log_seq,
+            log_seq=self.knowledge(log_seq),
+            entry_log_seq=log_seq,
             emit=end_ns >= self._emit_after_ns,
             revision=self.revision(end_ns),
             date=date,
@@ -433,7 +457,7 @@ class Fold:
             ],
             "marks": [[end, t] for end, t in sorted(self.waiting_ticks.marks.items())],
             "waiting": [[w.effect_ns, w.event_ns, w.source_id, w.source_seq, w.place, to_plain(w.body)] for w in self.waiting],
-            "corrections": [[to_plain(c), int(touched)] for c, touched in self.corrections.values()],
+            "corrections": [[to_plain(c), int(touched), at] for c, touched, at in self.corrections.values()],
             "fill_ids": list(self.fill_ids),
             "splits": [[to_plain(s), self.split_times[k]] for k, s in self.splits.items()],
             "dropped": dict(self.dropped),
@@ -458,8 +482,8 @@ class Fold:
             cell.event_ns[:], cell.source_id[:], cell.source_seq[:], cell.price[:] = event_ns, source_id, source_seq, price
         fold.waiting_ticks.marks = dict(s["marks"])
         fold.waiting = [_Waiting(a, b, c, d, e, from_plain(body)) for a, b, c, d, e, body in s["waiting"]]
-        for plain, touched in s["corrections"]:
-            fold._know(from_plain(plain), bool(touched))
+        for plain, touched, at in s["corrections"]:
+            fold._know(from_plain(plain), bool(touched), at)
         fold.fill_ids = dict.fromkeys(s["fill_ids"])
         for plain, at_ns in s["splits"]:
             split = from_plain(plain)

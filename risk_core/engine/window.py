@@ -41,6 +41,14 @@ class Window:
         self.count = min(self.count + 1, self.size)
         return slot
 
+    def copy(self) -> Window:
+        """Return an independent window with the same days."""
+        twin = Window(self.layout, self.size, list(self.shock))
+        twin.count, twin.head, twin.dates = self.count, self.head, list(self.dates)
+        twin.shock = {c: m.copy() for c, m in self.shock.items()}
+        twin.proxied, twin.proxied_count = self.proxied.copy(), self.proxied_count.copy()
+        return twin
+
     def fill(self, rows: Sequence[ScenarioRow]) -> None:
         """Start from stored rows, oldest first."""
         for row in rows[-self.size :]:

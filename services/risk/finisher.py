@@ -121,7 +121,7 @@ class Finisher:
             run_id=self.run_id,
             shard_id=self.lease.shard_id,
             as_of_ns=bucket.as_of_ns,
-            log_seq=bucket.log_seq,
+            log_seq=bucket.entry_log_seq,
             position=item.position,
             state=state,
             day_close=bucket.date is not None,
@@ -131,7 +131,7 @@ class Finisher:
         return Commit(self.lease, checkpoint, evaluated.results, evaluated.day_closes, rows)
 
     def _count(self, evaluated: Evaluated, bucket: Bucket) -> None:
-        self.committed_log_seq = max(self.committed_log_seq, bucket.log_seq)
+        self.committed_log_seq = max(self.committed_log_seq, bucket.entry_log_seq)
         self.committed_as_of_ns = max(self.committed_as_of_ns, bucket.as_of_ns)
         self.counts["results"] += len(evaluated.results)
         self.counts["day_closes"] += len(evaluated.day_closes)

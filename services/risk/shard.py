@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from risk_core.engine.canonical import Evaluator
+from risk_core.engine.canonical import FORECAST_LEAD_NS, Evaluator
 from risk_core.engine.fold import Bucket, Correction, Fold, Refold
 from risk_core.records import Genesis, Record
-from services.common.ports import Checkpoint, Lease, ResultStore, Run
+from services.common.ports import Checkpoint, Lease, ResultStore, Run, Snapshot
 from services.common.state_codec import unpack
 from services.risk.finisher import Finisher, FinisherPorts, Pending
 from services.risk.live import LiveBook
@@ -58,7 +58,10 @@ class Shard:
         for item in closed:
             if isinstance(item, Refold):
                 self.refold = item
+                self.live = None
                 return
+        if self.live is not None:
+            self.live.take(record.body, record.event_ns)
         self.log_seq, self.position = log_seq, position
         self._queue([b for b in closed if isinstance(b, Bucket)], position)
         if self._again is not None and log_seq >= self._again.through_log_seq:
@@ -75,7 +78,7 @@ class Shard:
 
     # ---------------------------------------------------------- restore
 
-    def restore(self, checkpoint: Checkpoint, corrections: Sequence[Correction] = ()) -> None:
+    def restore(self, checkpoint: Checkpoint, corrections: Sequence[tuple[Correction, int]] = ()) -> None:
         """Go on from a checkpoint: the fold's state, the frozen forecasts, and the window from its stored rows.
 
         `corrections` are made known first, for folding again.
@@ -84,7 +87,7 @@ class Shard:
         self.fold = Fold.restore(self.genesis, state["fold"])
         self.evaluator = Evaluator(self.fold, self.run.run_id)
         count = state["evaluator"]["scenarios"]
-        rows = self.store.scenario_rows(self.run.run_id, checkpoint.as_of_ns, checkpoint.log_seq, count)
+        rows = self.store.scenario_rows(self.run.run_id, checkpoint.as_of_ns, self.fold.knowledge(checkpoint.log_seq), count)
         self.evaluator.restore(state["evaluator"], rows)
         self.log_seq, self.position = checkpoint.log_seq, checkpoint.position
         self._adopt(corrections)
@@ -97,7 +100,7 @@ class Shard:
         """
         refold = self.refold
         assert refold is not None
-        known = [c for c, touched in self.fold.corrections.values() if touched] + [refold.correction]
+        known = [*self.fold.touched(), (refold.correction, refold.log_seq)]
         checkpoint = self.store.checkpoint_before(self.run.run_id, self.lease.shard_id, refold.correction.effective_ns)
         self.live = None
         self.refold = None
@@ -110,7 +113,20 @@ class Shard:
         else:
             self.restore(checkpoint, known)
 
-    def _adopt(self, corrections: Sequence[Correction]) -> None:
-        for correction in corrections:
+    def _adopt(self, corrections: Sequence[tuple[Correction, int]]) -> None:
+        for correction, log_seq in corrections:
             if correction.correction_id not in self.fold.corrections:
-                self.fold.adopt(correction, True)
+                self.fold.adopt(correction, True, log_seq)
+
+    # ------------------------------------------------------------- live
+
+    def live_snapshots(self, now_ns: int) -> list[Snapshot]:
+        """Return changed live numbers; starts them once results are due, nothing is folded again and the finisher is idle."""
+        if self.live is None and self._live_is_due():
+            self.live = LiveBook(self.fold, self.evaluator)
+        return [] if self.live is None else self.live.snapshots(self.log_seq, now_ns)
+
+    def _live_is_due(self) -> bool:
+        lead = self.genesis.emit_from_ns - FORECAST_LEAD_NS
+        ready = bool(self.node_ids) and self.evaluator.window.count > 0 and self.fold.market.close_ns >= lead
+        return ready and self._again is None and self.refold is None and self.finisher.idle()

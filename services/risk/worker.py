@@ -16,13 +16,13 @@ from services.common.ports import (
     Checkpoint,
     Clock,
     Entry,
-    Fenced,
     Lease,
     Leases,
     Log,
     LogReader,
     Run,
     RunStore,
+    Snapshot,
     Unavailable,
 )
 from services.common.run_identity import run_identity
@@ -31,6 +31,9 @@ from services.risk.shard import Shard, owned_nodes
 
 READ_MAX = 256
 """Entries taken from the log at once."""
+
+CACHE_RETRY_NS = 500_000_000
+"""Pause after the snapshot cache did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,10 @@ class RiskWorker:
         self.run: Run | None = None
         self.genesis: Genesis | None = None
         self.lost: list[str] = []
+        self.dirty: dict[str, dict[int, Snapshot]] = {}
+        """Live numbers not yet in the cache, newest per node: bounded by the book."""
         self._next_lease_ns = 0
-        self._skip_through = 0
+        self._cache_again_ns = 0
 
     # -------------------------------------------------------------- loop
 
@@ -243,7 +248,7 @@ class RiskWorker:
         for shard in cursor.shards:
             if isinstance(shard, Shard) and shard.refold is None:
                 shard.log_seq, shard.position = log_seq, entry.position
-        return not any(isinstance(s, Shard) and s.finisher.full() for s in cursor.shards) or True
+        return True
 
     def _first_log_seq(self) -> int:
         return self.run.first_log_seq if self.run is not None else 0
@@ -318,9 +323,28 @@ class RiskWorker:
     # -------------------------------------------------------------- live
 
     def _live(self, cursor: Cursor) -> None:
+        """Show live numbers of the main cursor's shards; one that catches up writes none."""
+        if cursor is not max(self.cursors, key=lambda c: c.log_seq):
+            return
+        now_ns = self.ports.clock.now_ns()
         for shard in cursor.shards:
             if isinstance(shard, Shard):
-                shard.show_live()
+                self._show_live(shard, now_ns)
+
+    def _show_live(self, shard: Shard, now_ns: int) -> None:
+        for snapshot in shard.live_snapshots(now_ns):
+            self.dirty.setdefault(shard.lease.shard_id, {})[snapshot.node_id] = snapshot
+        waiting = self.dirty.get(shard.lease.shard_id)
+        if not waiting or now_ns < self._cache_again_ns:
+            return
+        snapshots = self.ports.finishing.snapshots
+        try:
+            snapshots.write(shard.lease.shard_id, shard.lease.epoch, shard.run.run_id, "live", list(waiting.values()))
+        except Unavailable:
+            self._cache_again_ns = now_ns + CACHE_RETRY_NS
+            return
+        waiting.clear()
+        shard.finisher.rewrite()
 
 
-__all__ = ["Fenced", "RiskWorker", "WorkerPorts", "WorkerSettings"]
+__all__ = ["RiskWorker", "WorkerPorts", "WorkerSettings"]

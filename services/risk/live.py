@@ -1,0 +1,196 @@
+"""Live numbers of one shard: every tick and fill at once, provisional, never the record."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from risk_core.book import QUANTITY_SCALE, Fill
+from risk_core.engine.canonical import Evaluator
+from risk_core.engine.fold import Bucket, Fold
+from risk_core.engine.holdings import scale_quantity
+from risk_core.engine.live import LiveVectors
+from risk_core.engine.valuation import conversion, market_values, sequential_sum
+from risk_core.records import Body, BookChange, FillCorrection, Fills, PriceCorrection, Split, Ticks
+from services.common.ports import Snapshot
+from services.common.snapshot_payload import encode_live
+
+QUALITY_SECONDS = 0.25
+"""Shares of stale, proxied and thin exposure are recomputed at most this often."""
+
+
+class LiveBook:
+    """Incremental vectors, P&L since the last close and quality of a shard's nodes.
+
+    Made from a fold and an evaluator that stand at the same entry. `take` follows the log; `roll` follows day closes.
+    """
+
+    def __init__(self, fold: Fold, evaluator: Evaluator) -> None:
+        self.fold = fold
+        self.evaluator = evaluator
+        self.layout = fold.layout
+        self.node_ids = fold.node_ids
+        self.node_currency = evaluator.node_currency
+        self.window = evaluator.window.copy()
+        self.event_ns = max(fold.watermark_ns, 0)
+        self._imported = False
+        self._quality_due_ns = 0
+        self._quality: tuple[list[float], list[float], list[float]] = ([], [], [])
+        self._restart()
+
+    def _restart(self) -> None:
+        """Start the vectors from the fold's newest prices and positions."""
+        price, price_ns, quantity = self.fold.newest()
+        self.price_ns = price_ns
+        self.event_ns = max(self.event_ns, int(price_ns.max(initial=0)))
+        groups = sorted(self.window.shock)
+        layout = self.layout
+        rate_currency = np.full(len(layout.currency), -1, np.int64)
+        for currency, column in enumerate(layout.fx_column):
+            if column >= 0:
+                rate_currency[column] = currency
+        self.plan = self.evaluator.plan_for(self.window.count)
+        self.vectors = LiveVectors(
+            self.plan,
+            quantity=quantity,
+            price=price,
+            fx_to_base=layout.fx_to_base(price),
+            instrument_currency=layout.currency,
+            rate_currency=rate_currency,
+            absolute=layout.absolute,
+            cash=layout.cash_column[layout.currency],
+            node_currency=self.node_currency,
+            node_group=np.array([groups.index(int(c)) for c in self.node_currency], np.int64),
+            shocks=np.array([self.window.matrix(c) for c in groups]),
+            age_order=self.window.age_order(),
+        )
+        self._groups = groups
+        self.quantity = quantity
+        self._open_day()
+
+    def _open_day(self) -> None:
+        """Set the P&L basis: the opening position at the last close, and what was traded since."""
+        holdings, market = self.fold.holdings, self.fold.market
+        opening = market_values(self.layout, holdings.opening, market.baseline, self.node_currency)
+        self.opening_value = sequential_sum(opening)
+        fx = conversion(self.layout, market.price, self.node_currency)
+        self.trade_cost = sequential_sum(holdings.trade_cost * fx)
+        for w in self.fold.waiting:
+            if isinstance(w.body, Fill):
+                self._add_cost(w.body)
+
+    def _add_cost(self, fill: Fill) -> None:
+        column = self.fold.index.column_of[fill.instrument_id]
+        for row in self.fold.holdings.rows(fill.node_id):
+            to_base = self.vectors.fx_to_base
+            own, other = to_base[self.layout.currency[column]], to_base[self.node_currency[row]]
+            fx = own / other if other else 0.0
+            self.trade_cost[row] += fill.quantity / QUANTITY_SCALE * fill.price * fx
+
+    # ------------------------------------------------------------- input
+
+    def take(self, body: Body, event_ns: int) -> None:
+        """Apply one record at once. Called after the fold took it."""
+        match body:
+            case Ticks():
+                self._take_ticks(body)
+            case Fills():
+                for fill in body.fills:
+                    self._take_fill(fill)
+            case Split():
+                self._take_split(body, event_ns)
+            case PriceCorrection() | FillCorrection():
+                self._restart()
+            case BookChange():
+                self._imported = True  # start-of-day positions: shown from the next close, where the fold applies them
+            case _:
+                pass
+
+    def _take_ticks(self, body: Ticks) -> None:
+        lookup = self.fold.column_lookup
+        column = lookup[np.where((body.instrument_id > 0) & (body.instrument_id < len(lookup)), body.instrument_id, 0)]
+        event_ns, price = body.event_ns, body.price
+        if bool((np.diff(event_ns) < 0).any()):
+            order = np.argsort(event_ns, kind="stable")
+            column, event_ns, price = column[order], event_ns[order], price[order]
+        newer = (column >= 0) & (event_ns >= self.price_ns[column])
+        if not newer.all():
+            column, event_ns, price = column[newer], event_ns[newer], price[newer]
+        if not len(column):
+            return
+        self.vectors.apply_prices(column, price)
+        np.maximum.at(self.price_ns, column, event_ns)
+        self.event_ns = max(self.event_ns, int(event_ns.max()))
+
+    def _take_fill(self, fill: Fill) -> None:
+        rows = self.fold.holdings.rows(fill.node_id)
+        if not rows:
+            return
+        column = self.fold.index.column_of[fill.instrument_id]
+        self.quantity[rows, column] += fill.quantity
+        self.vectors.apply_quantities(rows, [column] * len(rows), [fill.quantity] * len(rows))
+        self._add_cost(fill)
+
+    def _take_split(self, split: Split, event_ns: int) -> None:
+        column = self.fold.index.column_of[split.instrument_id]
+        price = float(self.vectors.price[column])
+        if self.price_ns[column] < event_ns:
+            price = price * split.denominator / split.numerator
+        for row in range(len(self.node_ids)):
+            self.quantity[row, column] = scale_quantity(int(self.quantity[row, column]), split.numerator, split.denominator)
+        self.vectors.reset_instrument(column, price, self.quantity[:, column])
+
+    def roll(self, bucket: Bucket) -> None:
+        """Follow a day close: the window takes the day's move, and a new P&L day begins."""
+        if bucket.shock is not None and bucket.proxied is not None and bucket.date is not None:
+            full = self.window.count == self.window.size
+            slot = self.window.roll(bucket.shock, bucket.proxied, bucket.date)
+            if full and not self._imported:
+                self.vectors.roll(slot, np.array([self.window.shock[c][:, slot] for c in self._groups]))
+            else:
+                self._restart()
+                self._imported = False
+        self._open_day()
+        self._quality_due_ns = 0
+
+    # ------------------------------------------------------------ output
+
+    def snapshots(self, log_seq: int, now_ns: int) -> list[Snapshot]:
+        """Return the changed nodes' newest numbers."""
+        dirty = self.vectors.take_dirty()
+        if not len(dirty):
+            return []
+        self._refresh_quality(now_ns)
+        var, es = self.vectors.measures(dirty)
+        stale, proxied, thin = self._quality
+        value = self.vectors.market_value
+        pnl = value - self.opening_value - self.trade_cost
+        configuration = self.fold.configuration
+        return [
+            Snapshot(
+                self.node_ids[p],
+                (log_seq, 0),
+                encode_live(
+                    node_id=self.node_ids[p],
+                    log_seq=log_seq,
+                    event_ns=self.event_ns,
+                    market_value=float(value[p]),
+                    pnl=float(pnl[p]),
+                    value_at_risk=var[k],
+                    expected_shortfall=es[k],
+                    thin=self.plan.thin,
+                    methods=configuration.methods,
+                    confidences=configuration.confidences,
+                    stale_share=stale[p],
+                    proxied_share=proxied[p],
+                    thin_share=thin[p],
+                ),
+            )
+            for k, p in enumerate(dirty.tolist())
+        ]
+
+    def _refresh_quality(self, now_ns: int) -> None:
+        if now_ns < self._quality_due_ns:
+            return
+        self._quality_due_ns = now_ns + int(QUALITY_SECONDS * 1e9)
+        stale, proxied, thin, _ = self.evaluator.quality(self.window, self.quantity, self.vectors.price, self.price_ns, self.event_ns)
+        self._quality = (stale, proxied, thin)
