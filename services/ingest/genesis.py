@@ -1,0 +1,68 @@
+"""The first record of a run: what it folds, and from when it speaks."""
+
+from __future__ import annotations
+
+import msgspec
+
+from risk_core.book import Book
+from risk_core.engine.configuration import NS_PER_SECOND, ModelConfiguration
+from risk_core.records import Genesis
+from services.common.config import Settings
+from services.common.feeds.port import Feed, Span, content_hash
+
+
+class GenesisMismatch(Exception):
+    """The log was started with something else than what is now asked for; the message says what, and what to do."""
+
+
+def book_hash(book: Book) -> str:
+    """Return the content hash of a book."""
+    return content_hash(msgspec.json.encode(book, order="deterministic"))
+
+
+def make_genesis(feed: Feed, book: Book, span: Span, settings: Settings, nonce: str = "") -> Genesis:
+    """Return the genesis of a replay. `nonce` is empty, or new when a run is started anew over the same input.
+
+    Results are emitted for every bucket that ends after the last seeding close.
+    """
+    model = settings.model
+    configuration = ModelConfiguration(
+        window=model.window,
+        methods=model.methods,
+        confidences=model.confidences,
+        stale_after_ns=round(model.stale_after_seconds * NS_PER_SECOND),
+        degraded_share=model.degraded_share,
+        correction_days=settings.history.checkpoint_keep_days,
+    )
+    return Genesis(
+        book=book,
+        feed_hash=feed.hash,
+        book_hash=book_hash(book),
+        nonce=nonce,
+        emit_from_ns=feed.day(span.seed[-1]).close_ns + 1,
+        cadence_ns=round(model.cadence_seconds * NS_PER_SECOND),
+        configuration=configuration.to_json(),
+    )
+
+
+def check_genesis(logged: Genesis, wanted: Genesis) -> None:
+    """Refuse to continue a log that folds something else; the nonce may differ.
+
+    Raises
+    ------
+    GenesisMismatch
+        Names every part that differs.
+    """
+    parts = {
+        "the feed (its data, ticks per day, or the first day of its trades)": logged.feed_hash != wanted.feed_hash,
+        "the book": logged.book_hash != wanted.book_hash,
+        "the first day with results (--from)": logged.emit_from_ns != wanted.emit_from_ns,
+        "the cadence (RISK_MODEL__CADENCE_SECONDS)": logged.cadence_ns != wanted.cadence_ns,
+        "the model (RISK_MODEL__...)": logged.configuration != wanted.configuration,
+    }
+    differing = [name for name, differs in parts.items() if differs]
+    if differing:
+        raise GenesisMismatch(
+            f"the log was started with another value of {', '.join(differing)}: "
+            "go back to the former settings to continue it, or start anew with --anew"
+        )
