@@ -1,0 +1,98 @@
+"""Tables and plan arrays that the live kernels read, built from plain arrays."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from risk_core.engine.kernels import live_tail as t
+from risk_core.engine.kernels import updates as u
+from risk_core.methods import MeasurePlan
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_NEGLIGIBLE: Final = 1e-21  # share of variance weight that may be left out: 3e-11 of the largest P&L in sigma
+
+
+def instrument_table(first: Integers, currency: Integers, rate_of: Integers, absolute: NDArray[np.bool_], cash: Integers) -> Integers:
+    """Return int64[N, 5]."""
+    return np.ascontiguousarray(np.column_stack((first, currency, rate_of, absolute, cash)).astype(np.int64))
+
+
+def holding_table(quantity: Integers) -> tuple[Integers, Integers, int]:
+    """Return (first holding of each instrument int64[N], holdings int64[H, 4] with room to grow, how many are used)."""
+    instrument, node = np.nonzero(quantity.T)
+    used = instrument.size
+    table = np.zeros((used + max(64, used // 4), 4), np.int64)
+    table[:, u.NEXT] = -1
+    table[:used, u.NODE], table[:used, u.INSTRUMENT], table[:used, u.QUANTITY] = node, instrument, quantity[node, instrument]
+    first = np.full(quantity.shape[1], -1, np.int64)
+    starts = np.flatnonzero(np.diff(instrument, prepend=-1))
+    first[instrument[starts]] = starts
+    same = np.flatnonzero(np.diff(instrument) == 0)
+    table[same, u.NEXT] = same + 1
+    return first, table, used
+
+
+def node_tables(
+    currency: Integers, group: Integers, currencies: int, holdings: Integers, instrument_currency: Integers
+) -> tuple[Integers, Integers]:
+    """Return (nodes int64[P, 4 + K], legs int64[L, 2]): a leg for each foreign currency a node holds something in."""
+    nodes = np.full((currency.size, u.LEG + currencies), -1, np.int64)
+    nodes[:, u.NODE_CURRENCY], nodes[:, u.GROUP], nodes[:, u.DIRTY], nodes[:, u.WAITING] = currency, group, 1, 0
+    pairs = np.unique(holdings[:, u.NODE] * currencies + instrument_currency[holdings[:, u.INSTRUMENT]])
+    node, foreign = pairs // currencies, pairs % currencies
+    kept = foreign != currency[node]
+    legs = np.ascontiguousarray(np.column_stack((node[kept], foreign[kept])).astype(np.int64))
+    nodes[legs[:, u.LEG_NODE], u.LEG + legs[:, u.LEG_CURRENCY]] = np.arange(len(legs))
+    return nodes, legs
+
+
+def shock_bounds(shocks: Floats) -> Floats:
+    """Return the largest fall and rise of each row, float64[G, N, 2]."""
+    bounds = np.empty((*shocks.shape[:2], 2))
+    bounds[..., u.FALL] = np.maximum(0.0, -shocks.min(axis=2))
+    bounds[..., u.RISE] = np.maximum(0.0, shocks.max(axis=2))
+    return bounds
+
+
+def live_plan(plan: MeasurePlan, age_order: Integers) -> t.LivePlan:
+    """Return the plan's arrays with weights by slot instead of by age."""
+    weights = np.empty_like(plan.weights)
+    weights[:, age_order] = plan.weights
+    runs = np.zeros((len(weights), 2, 2), np.int64)
+    for w, by_age in enumerate(plan.weights):
+        left_out = np.cumsum(by_age[::-1])[::-1]
+        runs[w] = _runs(age_order[left_out > _NEGLIGIBLE * left_out[0]])
+    rows = sorted({int(w) for w, empirical in zip(plan.weight_of, plan.empirical, strict=True) if empirical})
+    methods = [(rows.index(int(w)) if empirical else -1, int(w)) for w, empirical in zip(plan.weight_of, plan.empirical, strict=True)]
+    levels = np.ascontiguousarray(np.column_stack((plan.tail, plan.quantile, plan.density)))
+    return weights, runs, np.array(rows, np.int64), np.array(methods, np.int64), levels, plan.order
+
+
+def empty_tails(plan: MeasurePlan, nodes: int) -> t.Tails:
+    """Return kept tails of no scenario yet. Rows are long enough for any tail; pages that are never written take no memory."""
+    tails = len({int(w) for w, empirical in zip(plan.weight_of, plan.empirical, strict=True) if empirical})
+    size = np.zeros((nodes, 2), np.int64)
+    size[:, t.NEEDED] = int(plan.tail.max() * plan.scenarios) + 1
+    shape = (nodes, tails, len(plan.confidences))
+    return (
+        np.zeros((nodes, plan.scenarios), np.int64),
+        np.zeros((nodes, tails, plan.scenarios)),
+        size,
+        np.zeros(shape, np.int64),
+        np.zeros(shape),
+    )
+
+
+def _runs(slots: Integers) -> Integers:
+    """Return up to two [first, last) runs that cover the slots, int64[2, 2]; one that covers all if they lie in more."""
+    ordered = np.sort(slots)
+    breaks = np.flatnonzero(np.diff(ordered) > 1)
+    if breaks.size != 1:
+        return np.array([[ordered[0], ordered[-1] + 1], [0, 0]])
+    k = breaks[0]
+    return np.array([[ordered[0], ordered[k] + 1], [ordered[k + 1], ordered[-1] + 1]])
