@@ -17,15 +17,26 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from risk_core.records import Record
 from services.common.codec_bodies import FORMATS, KIND_OF, WIRE_VERSION, BodyError
+from services.common.codec_errors import MalformedRecord, Reason
+from services.common.schemas import decode_day_close, decode_result, encode_day_close, encode_result
 
-__all__ = ["HEADER_BYTES", "RECORD_BYTES_MAX", "WIRE_VERSION", "MalformedRecord", "Reason", "decode", "encode"]
-
-Reason: TypeAlias = Literal["truncated", "oversize", "garbage", "checksum", "unknown_version", "unknown_body", "bad_value"]
-"""Why a payload is refused: the closed set that dead letters and their metric are labelled with."""
+__all__ = [
+    "HEADER_BYTES",
+    "RECORD_BYTES_MAX",
+    "WIRE_VERSION",
+    "MalformedRecord",
+    "Reason",
+    "decode",
+    "decode_day_close",
+    "decode_result",
+    "encode",
+    "encode_day_close",
+    "encode_result",
+]
 
 RECORD_BYTES_MAX: Final = 5_000_000
 """Largest record, header included: below the 5 MiB a broker takes by default."""
@@ -38,15 +49,6 @@ _HEADER: Final = struct.Struct("<2sBBIQ5q")
 _CHECKED_FROM: Final = _PREFIX.size + _CHECKSUM.size
 HEADER_BYTES: Final = _HEADER.size
 """A multiple of 8, so that the columns of a tick body are aligned."""
-
-
-class MalformedRecord(Exception):
-    """A payload that is no record. `reason` is for machines, `detail` for people."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason: Reason = reason
-        self.detail = detail
 
 
 def encode(record: Record) -> bytes:
