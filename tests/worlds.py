@@ -142,7 +142,7 @@ def _calendar(days: int) -> list[Record]:
     items: list[tuple[int, int, object]] = [(opening, opening, SourceOpen("calendar"))]
     for day in range(days):
         items.append((close_ns(day) - 1, close_ns(day) - 1, Heartbeat()))
-        items.append((close_ns(day), close_ns(day), DayClose("TEST", f"day-{day:03d}")))
+        items.append((close_ns(day), close_ns(day), DayClose("TEST", f"2022-01-{8 + day:02d}")))
     items.append((close_ns(days - 1), close_ns(days - 1), SourceClose()))
     return _numbered(CALENDAR, items)
 

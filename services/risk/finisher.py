@@ -9,7 +9,7 @@ from itertools import groupby
 
 from risk_core.engine.canonical import Evaluated, Evaluator, Frozen
 from risk_core.engine.fold import Bucket
-from services.common.codec import encode_day_close, encode_result
+from services.common.schemas import encode_day_close, encode_result
 from services.common.ports import Checkpoint, Commit, Lease, Publisher, ResultStore, Snapshot, Snapshots, Unavailable
 from services.common.snapshot_payload import encode_final
 from services.common.state_codec import pack, unpack
@@ -82,7 +82,10 @@ class Finisher:
         self.busy = True
         item = self.pending.popleft()
         try:
-            evaluated = item.evaluator.evaluate(item.bucket, self._frozen_before(item))
+            first: list[Frozen | None] = []
+            while not self._tried(lambda: first.append(self._frozen_before(item))):
+                yield "wait"
+            evaluated = item.evaluator.evaluate(item.bucket, first[0])
             yield "evaluated"
             commit = self._commit(item, evaluated)
             while not self.ports.recorded(commit.checkpoint.log_seq):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from risk_core.engine.canonical import FORECAST_LEAD_NS, Evaluator
-from risk_core.engine.fold import Bucket, Correction, Fold, Refold
+from risk_core.engine.fold import Bucket, Correction, Fold, KnownCorrection, Refold
 from risk_core.records import Genesis, Record
 from services.common.ports import Checkpoint, Lease, ResultStore, Run, Snapshot
 from services.common.state_codec import unpack
@@ -78,20 +78,20 @@ class Shard:
 
     # ---------------------------------------------------------- restore
 
-    def restore(self, checkpoint: Checkpoint, corrections: Sequence[tuple[Correction, int]] = ()) -> None:
+    def restore(self, checkpoint: Checkpoint, corrections: Sequence[KnownCorrection] = ()) -> None:
         """Go on from a checkpoint: the fold's state, the frozen forecasts, and the window from its stored rows.
 
         `corrections` are made known first, for folding again.
         """
         state: dict[str, Any] = unpack(checkpoint.state)
-        self.fold = Fold.restore(self.genesis, state["fold"])
-        self.evaluator = Evaluator(self.fold, self.run.run_id)
+        fold = Fold.restore(self.genesis, state["fold"])
+        evaluator = Evaluator(fold, self.run.run_id)
         count = state["evaluator"]["scenarios"]
-        rows = self.store.scenario_rows(self.run.run_id, checkpoint.as_of_ns, self.fold.knowledge(checkpoint.log_seq), count)
-        self.evaluator.restore(state["evaluator"], rows)
+        rows = self.store.scenario_rows(self.run.run_id, checkpoint.as_of_ns, fold.knowledge(checkpoint.log_seq), count)
+        evaluator.restore(state["evaluator"], rows)
+        fold.preload(corrections)
+        self.fold, self.evaluator = fold, evaluator
         self.log_seq, self.position = checkpoint.log_seq, checkpoint.position
-        self._adopt(corrections)
-        self._queue(self.fold.resume(checkpoint.log_seq), checkpoint.position)
 
     def begin_again(self) -> None:
         """Start folding again from the day close before the correction. The finisher must be idle.
@@ -100,23 +100,24 @@ class Shard:
         """
         refold = self.refold
         assert refold is not None
-        known = [*self.fold.touched(), (refold.correction, refold.log_seq)]
+        known = [*self.fold.corrections.values(), (refold.correction, True, refold.log_seq)]
         checkpoint = self.store.checkpoint_before(self.run.run_id, self.lease.shard_id, refold.correction.effective_ns)
-        self.live = None
-        self.refold = None
-        self._again = _Again(refold.correction, refold.log_seq)
         if checkpoint is None:
             self.fold = Fold(self.genesis, self.node_ids)
             self.evaluator = Evaluator(self.fold, self.run.run_id)
+            self.fold.preload(known)
             self.log_seq, self.position = 0, None
-            self._adopt(known)
         else:
             self.restore(checkpoint, known)
+        self.live = None
+        self.refold = None
+        self._again = _Again(refold.correction, refold.log_seq)
+        self.resume()
 
-    def _adopt(self, corrections: Sequence[tuple[Correction, int]]) -> None:
-        for correction, log_seq in corrections:
-            if correction.correction_id not in self.fold.corrections:
-                self.fold.adopt(correction, True, log_seq)
+    def resume(self) -> None:
+        """Close what the checkpointed entry still had to close. Call once after `restore`."""
+        if self.position is not None:
+            self._queue(self.fold.resume(self.log_seq), self.position)
 
     # ------------------------------------------------------------- live
 

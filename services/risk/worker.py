@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from risk_core.records import Genesis, Record
 from services.common.codec import MalformedRecord, decode
 from services.common.ports import (
-    Checkpoint,
     Clock,
     Entry,
     Lease,
@@ -95,6 +94,7 @@ class RiskWorker:
         self.lost: list[str] = []
         self.dirty: dict[str, dict[int, Snapshot]] = {}
         """Live numbers not yet in the cache, newest per node: bounded by the book."""
+        self._unstarted: list[Lease] = []
         self._next_lease_ns = 0
         self._cache_again_ns = 0
 
@@ -124,6 +124,8 @@ class RiskWorker:
     def drop(self, shard_id: str) -> None:
         """Give up a shard without writing: its lease was lost, or its numbers cannot be trusted."""
         self.leases.pop(shard_id, None)
+        self.dirty.pop(shard_id, None)
+        self._unstarted = [lease for lease in self._unstarted if lease.shard_id != shard_id]
         for cursor in list(self.cursors):
             cursor.shards = [s for s in cursor.shards if s.lease.shard_id != shard_id]
             if not cursor.shards:
@@ -157,7 +159,10 @@ class RiskWorker:
                     if taken is not None:
                         self.leases[shard_id] = taken
                         self.free_since_ns.pop(shard_id, None)
-                        self._start(taken)
+                        self._unstarted.append(taken)
+            while self._unstarted:
+                self._start(self._unstarted[0])
+                self._unstarted.pop(0)
         except Unavailable:
             return
 
@@ -179,11 +184,9 @@ class RiskWorker:
         checkpoint = self.ports.finishing.store.latest_checkpoint(self.run.run_id, lease.shard_id)
         if checkpoint is not None:
             shard.restore(checkpoint)
-            self._show_again(shard, checkpoint)
+            shard.finisher.show_again(checkpoint)
+            shard.resume()
         self._cursor(shard.position, shard.log_seq, [shard])
-
-    def _show_again(self, shard: Shard, checkpoint: Checkpoint) -> None:
-        shard.finisher.show_again(checkpoint)
 
     def _know_run(self) -> None:
         run = self.ports.runs.latest()
@@ -266,6 +269,7 @@ class RiskWorker:
     def _begin_run(self, cursor: Cursor, genesis: Genesis, entry: Entry, log_seq: int) -> bool:
         run_id = run_identity(entry.payload, self.ports.calculation)
         if self.run is not None and (self.run.run_id == run_id or log_seq <= self.run.first_log_seq):
+            self._start_waiting(cursor)
             return True
         if any(isinstance(s, Shard) and not s.finisher.idle() for s in cursor.shards):
             return False
@@ -283,6 +287,11 @@ class RiskWorker:
                 started.append(self._shard(lease))
         cursor.shards = started
         return True
+
+    def _start_waiting(self, cursor: Cursor) -> None:
+        """The run is known already: a shard that waited for its genesis starts from its checkpoint, if it has one."""
+        self._unstarted += [s.lease for s in cursor.shards if isinstance(s, Waiting)]
+        cursor.shards = [s for s in cursor.shards if not isinstance(s, Waiting)]
 
     def _renewed_epoch(self, lease: Lease) -> Lease | None:
         """A new run needs a higher epoch than the one that wrote the old run's snapshots."""
@@ -302,8 +311,11 @@ class RiskWorker:
         for cursor in list(self.cursors):
             for shard in list(cursor.shards):
                 if isinstance(shard, Shard) and shard.refold is not None and shard.finisher.idle():
+                    try:
+                        shard.begin_again()
+                    except Unavailable:
+                        return
                     cursor.shards.remove(shard)
-                    shard.begin_again()
                     self._cursor(shard.position, shard.log_seq, [shard])
             if not cursor.shards:
                 self._close(cursor)
