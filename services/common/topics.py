@@ -15,7 +15,7 @@ class Retention:
     """How long a broker keeps what was read; whichever bound is met first ends it. `UNLIMITED` lifts one.
 
     `backlog_mebibytes` bounds what a slow subscription may keep waiting; beyond it `backlog_policy` says whether the
-    producer is refused or the subscription loses its oldest messages.
+    producer is refused or the subscription loses its oldest messages. A broker wants it below `mebibytes`.
     """
 
     minutes: int
@@ -29,13 +29,13 @@ LOG_FOR_EVER: Final = Retention(UNLIMITED, UNLIMITED, UNLIMITED, "producer_excep
 NAMESPACES: Final[Mapping[str, Retention]] = MappingProxyType(
     {
         "input": LOG_FOR_EVER,
-        "book": Retention(7 * 24 * 60, 10_240, 10_240, "producer_exception"),
-        "analytics": Retention(7 * 24 * 60, 10_240, 10_240, "consumer_backlog_eviction"),
+        "book": Retention(7 * 24 * 60, 10_240, 8_192, "producer_exception"),
+        "analytics": Retention(7 * 24 * 60, 10_240, 8_192, "consumer_backlog_eviction"),
     }
 )
 """A namespace is a retention policy. A stranger who never reads analytics must not stop the risk worker; a fill must not be lost."""
 
-DEAD_LETTERS_RETENTION: Final = Retention(30 * 24 * 60, 1_024, 1_024, "consumer_backlog_eviction")
+DEAD_LETTERS_RETENTION: Final = Retention(30 * 24 * 60, 1_024, 512, "consumer_backlog_eviction")
 
 TOPICS: Final[Mapping[str, str]] = MappingProxyType(
     {

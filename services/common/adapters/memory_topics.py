@@ -16,11 +16,11 @@ BLOCK_SECONDS: Final = 30.0
 
 @dataclass(slots=True)
 class _Subscription:
-    """A cursor that outlives its consumer: unacknowledged messages in order, and how many of them the consumer has."""
+    """A cursor that outlives its consumers: unacknowledged messages in order, and which of them the first consumer does not have yet."""
 
     unacknowledged: dict[int, Message] = field(default_factory=dict)
     undelivered: deque[int] = field(default_factory=deque)
-    consumer: MemoryInbox | None = None
+    consumers: list[MemoryInbox] = field(default_factory=list)
 
     def redeliver(self) -> None:
         self.undelivered = deque(self.unacknowledged)
@@ -86,15 +86,13 @@ class MemoryBroker:
                 at.subscriptions[name] = subscription
 
     def inbox(self, topic: str, name: str) -> MemoryInbox:
-        """Open the one consumer of a subscription, creating it when new; Unavailable while another has it."""
+        """Open a consumer of a subscription, creating it when new. The oldest open one receives, the others stand by."""
         self.subscribe(topic, name)
         with self._changed:
             subscription = self._topic(topic).subscriptions[name]
-            if subscription.consumer is not None:
-                raise Unavailable(f"subscription {name} of topic {topic} has a consumer; it is exclusive")
-            subscription.redeliver()
-            subscription.consumer = MemoryInbox(self, subscription)
-            return subscription.consumer
+            inbox = MemoryInbox(self, subscription)
+            subscription.consumers.append(inbox)
+            return inbox
 
     def _topic(self, name: str) -> _Topic:
         return self._topics.setdefault(name, _Topic(deque(maxlen=self._retained_max)))
@@ -137,9 +135,9 @@ class MemoryInbox:
         """See `Inbox.receive`."""
         changed, subscription = self._broker._changed, self._subscription
         with changed:
-            changed.wait_for(lambda: self._closed or bool(subscription.undelivered), timeout_seconds)
+            changed.wait_for(lambda: self._closed or self._waiting() > 0, timeout_seconds)
             self._check_open()
-            count = min(max_messages, len(subscription.undelivered))
+            count = min(max_messages, self._waiting())
             return [subscription.unacknowledged[subscription.undelivered.popleft()] for _ in range(count)]
 
     def acknowledge(self, receipt: object) -> None:
@@ -154,8 +152,13 @@ class MemoryInbox:
         with self._broker._changed:
             if not self._closed:
                 self._closed = True
-                self._subscription.consumer = None
+                if self._subscription.consumers[0] is self:
+                    self._subscription.redeliver()
+                self._subscription.consumers.remove(self)
             self._broker._changed.notify_all()
+
+    def _waiting(self) -> int:
+        return len(self._subscription.undelivered) if self._subscription.consumers[0] is self else 0
 
     def _check_open(self) -> None:
         if self._closed:
