@@ -116,7 +116,7 @@ class Ingest:
         self._log = log
         self._dead_letters = dead_letters
         self._clock = clock
-        self._future_ns = round(future_seconds_max * NS_PER_SECOND)
+        self.future_ns = round(future_seconds_max * NS_PER_SECOND)
         self._observers: tuple[Observer, ...] = (self.counts, *observers)
         self._sequences: dict[int, Sequence] = {}
         self._refused_in_a_row: dict[int, int] = {}
@@ -144,6 +144,12 @@ class Ingest:
         source = self.source(name)
         self.replayed.add(source.source_id)
         return source
+
+    def announce(self, source: SourceState) -> None:
+        """Log the name of a source that takes no part in the watermark, once."""
+        if source.last_seq == 0:
+            self._stamp(source, self._clock.now_ns(), 0, SourceOpen(source.name))
+            self._stamp(source, self._clock.now_ns(), 0, SourceClose())
 
     def open(self, name: str, watermark_ns: int) -> SourceState:
         """Let a source join the watermark; nothing when it is open."""
@@ -186,7 +192,8 @@ class Ingest:
         for warning, count in checked.warnings.items():
             for observer in self._observers:
                 observer.warned(warning, count)
-        self.refuse(source, checked.rejections, accepted=len(checked.price))
+        self.refuse(source, checked.rejections)
+        self.stop_if_broken(source, checked.rejections, len(checked.price))
         return checked
 
     def log_ticks(self, source: SourceState, ticks: CheckedTicks, start: int, stop: int, watermark_ns: int) -> None:
@@ -236,14 +243,8 @@ class Ingest:
 
     # ------------------------------------------------------------ refusals
 
-    def refuse(self, source: SourceState, rejections: tuple[Rejection, ...], accepted: int = 0) -> None:
-        """Keep refused messages and count them.
-
-        Raises
-        ------
-        SourceBroken
-            `REFUSALS_IN_A_ROW_MAX` messages without a good one between.
-        """
+    def refuse(self, source: SourceState, rejections: tuple[Rejection, ...]) -> None:
+        """Keep refused messages and count them."""
         by_reason: dict[Reason, int] = {}
         for rejection in rejections:
             by_reason[rejection.reason] = by_reason.get(rejection.reason, 0) + 1
@@ -252,6 +253,15 @@ class Ingest:
         for reason, count in by_reason.items():
             for observer in self._observers:
                 observer.refused(reason, count)
+
+    def stop_if_broken(self, source: SourceState, rejections: tuple[Rejection, ...], accepted: int) -> None:
+        """Judge a source by one more batch.
+
+        Raises
+        ------
+        SourceBroken
+            `REFUSALS_IN_A_ROW_MAX` messages came without a good one between.
+        """
         in_a_row = 0 if accepted else self._refused_in_a_row.get(source.source_id, 0) + len(rejections)
         self._refused_in_a_row[source.source_id] = in_a_row
         if in_a_row >= REFUSALS_IN_A_ROW_MAX:
@@ -266,8 +276,12 @@ class Ingest:
         """Return once everything logged is durable; raise Unavailable otherwise."""
         self._log.flush(timeout_seconds)
 
+    def now_ns(self) -> int:
+        """Return the run's time."""
+        return self._clock.now_ns()
+
     def _latest_ns(self) -> int:
-        return self._clock.now_ns() + self._future_ns
+        return self._clock.now_ns() + self.future_ns
 
     def _stamp(self, source: SourceState, event_ns: int, watermark_ns: int, body: Body) -> None:
         watermark_ns = max(watermark_ns, source.watermark_ns)

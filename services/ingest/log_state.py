@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,9 +14,12 @@ from risk_core.book import BookIndex
 from risk_core.engine.fold import FILL_IDS_MAX, SPLITS_MAX
 from risk_core.records import DayClose, Fills, Genesis, Record, SourceClose, SourceOpen, Split, Ticks
 from services.common import codec
+from services.common.ports import Log
 from services.ingest.validate import Newest
 
 GENESIS_SOURCE_ID: Final = 0
+READ_MAX: Final = 1_000
+READ_SECONDS_MAX: Final = 5.0
 _SOURCE_ID_BYTES: Final = 6
 
 
@@ -130,3 +133,14 @@ def scan(payloads: Iterable[bytes]) -> LogState:
             continue
         state.apply(record)
     return state
+
+
+def read_log(log: Log) -> Iterator[bytes]:
+    """Yield every payload of a log, until all that was appended so far is read."""
+    reader = log.reader(None)
+    try:
+        while not reader.caught_up():
+            for entry in reader.read(READ_MAX, READ_SECONDS_MAX):
+                yield entry.payload
+    finally:
+        reader.close()

@@ -177,7 +177,6 @@ class Replayer:
                 self._on_progress(self.progress)
             yield True
             resumed = False
-        self.progress = replace(self.progress, finished=True)
 
     def _market(self, fed: FeedDay, resumed: bool) -> Iterator[bool]:
         """Log one day's ticks, fills and splits; `resumed` means that some of them may be in the log."""
@@ -226,7 +225,7 @@ class Replayer:
             days_done=max(self._done - len(self.span.seed), 0),
             days_total=len(self.span.days),
             records=self.ingest.state.records,
-            finished=not self._todo,
+            finished=self._done == len(self.span.all),
         )
 
 

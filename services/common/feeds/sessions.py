@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -63,8 +63,3 @@ def load_sessions(calendar: str, first: date, last: date) -> Sessions:
         table["open"].to_numpy(dtype="datetime64[ns]").astype(np.int64),
         table["close"].to_numpy(dtype="datetime64[ns]").astype(np.int64),
     )
-
-
-def iso_of_ns(event_ns: int) -> str:
-    """Return ISO-8601 UTC of nanoseconds since the epoch, for messages."""
-    return datetime.fromtimestamp(event_ns // 1_000_000_000, UTC).isoformat()

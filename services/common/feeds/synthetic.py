@@ -87,11 +87,11 @@ class SyntheticFeed(MatrixFeed):
         self.regimes = tuple(regimes)
         self.names = tuple(f"S{k + 1:02d}" for k in range(instruments))
         self.scales = np.resize(np.array(SCALES), instruments)
-        self._regime_of = np.repeat(np.arange(len(regimes)), [r.days for r in regimes])
+        self._regime_of: NDArray[np.int64] = np.repeat(np.arange(len(regimes)), [r.days for r in regimes])
         self._days = {d: k for k, d in enumerate(sessions.dates)}
         returns = self._draw(np.random.default_rng(seed))
         index = returns.mean(axis=1, keepdims=True)
-        closes = 100.0 * np.cumprod(1.0 + np.hstack([returns, index]), axis=0)
+        closes = np.asarray(100.0 * np.cumprod(1.0 + np.hstack([returns, index]), axis=0), np.float64)
         symbols = [*(FeedSymbol(s, synthetic=True) for s in self.names), FeedSymbol("INDEX", AssetClass.INDEX, synthetic=True)]
         super().__init__(
             "synthetic", "synthetic market with known regimes", sessions, symbols, closes, ticks_per_day=ticks_per_day, seed=seed
@@ -100,7 +100,7 @@ class SyntheticFeed(MatrixFeed):
 
     def regime(self, day: date) -> Regime:
         """Return the regime that drew the return of `day`."""
-        return self.regimes[self._regime_of[self._days[day]]]
+        return self.regimes[int(self._regime_of[self._days[day]])]
 
     def covariance(self, day: date) -> NDArray[np.float64]:
         """Return the true daily covariance of the stocks' returns of `day`, float64[n, n]."""
@@ -108,7 +108,8 @@ class SyntheticFeed(MatrixFeed):
         sigma = regime.volatility / np.sqrt(TRADING_DAYS_PER_YEAR) * self.scales
         correlation = np.full((len(sigma), len(sigma)), regime.correlation)
         np.fill_diagonal(correlation, 1.0)
-        return np.outer(sigma, sigma) * correlation
+        covariance: NDArray[np.float64] = np.outer(sigma, sigma) * correlation
+        return covariance
 
     def true_risk(self, day: date, exposures: Mapping[str, float], confidence: float) -> tuple[float, float]:
         """Return the true (VaR, ES) of the P&L of `day`, loss-positive, in the exposures' unit.

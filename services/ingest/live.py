@@ -1,0 +1,104 @@
+"""Sources that send as things happen: promises from event times, heartbeats when idle, closed when silent, paused when ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.common.ports import Clock
+from services.ingest.ingest import NS_PER_SECOND, Ingest
+from services.ingest.log_state import SourceState
+from services.ingest.payloads import read_ticks
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLimits:
+    """Bounds of live sources.
+
+    `lateness_seconds`: a source's watermark trails its newest event, or when idle the clock, by this.
+    `heartbeat_seconds`: an idle source promises this often. `silent_seconds`: one whose connection shows no life for so long
+    leaves the watermark. `buckets_ahead_max`: one further ahead of the slowest open source pauses.
+    """
+
+    lateness_seconds: float = 2.0
+    heartbeat_seconds: float = 1.0
+    silent_seconds: float = 30.0
+    buckets_ahead_max: int = 8
+
+
+@dataclass(slots=True)
+class _Live:
+    source: SourceState
+    newest_ns: int
+    heard_ns: int
+    sent_ns: int
+
+
+class LiveSources:
+    """Drives live sources through one `Ingest`; call `step` at least once a heartbeat.
+
+    Parameters
+    ----------
+    bucket_of : callable
+        Number of the bucket that holds an event time: buckets of the cadence, or trading days.
+    """
+
+    def __init__(self, ingest: Ingest, clock: Clock, bucket_of: Callable[[int], int], limits: LiveLimits = LiveLimits()) -> None:
+        self._ingest = ingest
+        self._clock = clock
+        self._bucket_of = bucket_of
+        self._limits = limits
+        self._live: dict[str, _Live] = {}
+
+    def receive(self, name: str, payload: bytes) -> int:
+        """Take one payload of ticks; return how many were logged. A source that was closed opens again."""
+        live = self._joined(name)
+        live.heard_ns = self._clock.now_ns()
+        ticks, rejections = read_ticks(payload)
+        self._ingest.refuse(live.source, rejections)
+        self._ingest.stop_if_broken(live.source, rejections, len(ticks))
+        latest_ns = live.heard_ns + self._ingest.future_ns
+        plausible_ns = ticks.event_ns[ticks.event_ns <= latest_ns]
+        if len(plausible_ns):
+            live.newest_ns = max(live.newest_ns, int(plausible_ns.max()))
+        taken = self._ingest.ticks(live.source, ticks, live.newest_ns - self._lateness_ns)
+        if taken:
+            live.sent_ns = live.heard_ns
+        return taken
+
+    def alive(self, name: str) -> None:
+        """Hear that a source's connection stands although it has nothing to send."""
+        self._joined(name).heard_ns = self._clock.now_ns()
+
+    def ready(self, name: str) -> bool:
+        """Return whether a source may send; False while it is too many buckets ahead of the slowest other open source."""
+        live = self._joined(name)
+        others = [s.watermark_ns for s in self._ingest.state.sources.values() if s.open and s is not live.source]
+        if not others:
+            return True
+        return self._bucket_of(live.source.watermark_ns) - self._bucket_of(min(others)) <= self._limits.buckets_ahead_max
+
+    def step(self) -> None:
+        """Send heartbeats that are due, and close sources that fell silent."""
+        now_ns = self._clock.now_ns()
+        for live in self._live.values():
+            if not live.source.open:
+                continue
+            if now_ns - live.heard_ns >= self._limits.silent_seconds * NS_PER_SECOND:
+                self._ingest.close(live.source)
+            elif now_ns - live.sent_ns >= self._limits.heartbeat_seconds * NS_PER_SECOND:
+                self._ingest.heartbeat(live.source, now_ns - self._lateness_ns)
+                live.sent_ns = now_ns
+
+    @property
+    def _lateness_ns(self) -> int:
+        return round(self._limits.lateness_seconds * NS_PER_SECOND)
+
+    def _joined(self, name: str) -> _Live:
+        now_ns = self._clock.now_ns()
+        if name not in self._live:
+            self._live[name] = _Live(self._ingest.source(name), 0, now_ns, now_ns)
+        live = self._live[name]
+        if not live.source.open:
+            self._ingest.open(name, now_ns - self._lateness_ns)
+        return live

@@ -1,0 +1,105 @@
+"""The ingest process: own the sources, resume after what the log holds, replay, take fills from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Final
+
+from risk_core.book import Book
+from services.common.config import Settings
+from services.common.feeds.port import Feed
+from services.common.ports import Clock, DeadLetters, Inbox, Leases, Log
+from services.ingest.fills import FillsInbox
+from services.ingest.ingest import Observer
+from services.ingest.log_state import read_log, scan
+from services.ingest.ownership import SourceOwner
+from services.ingest.replay import FLUSH_SECONDS_MAX, Progress, Replayer
+
+STANDBY_SECONDS: Final = 0.2
+IDLE_SECONDS: Final = 0.05
+FILLS_EVERY_SECONDS: Final = 0.02
+NS_PER_SECOND: Final = 1_000_000_000
+
+
+@dataclass(slots=True)
+class IngestService:
+    """One ingest worker; any number may run, one writes.
+
+    Parameters
+    ----------
+    feed, book, settings
+        What is replayed.
+    log, dead_letters, leases, clock : ports
+        `clock` is real time.
+    owner : str
+        This worker's name in the lease.
+    inbox : Inbox, optional
+        Fills from outside.
+    anew : bool
+        Start a new run with `nonce` although the log holds one.
+    """
+
+    feed: Feed
+    book: Book
+    settings: Settings
+    log: Log
+    dead_letters: DeadLetters
+    leases: Leases
+    clock: Clock
+    owner: str
+    inbox: Inbox | None = None
+    nonce: str = ""
+    anew: bool = False
+    observers: tuple[Observer, ...] = ()
+    on_progress: Callable[[Progress], None] | None = None
+    replayer: Replayer | None = None
+    _fills_read_ns: int = field(default=0, init=False)
+
+    def run(self, stop: Event) -> None:
+        """Serve until `stop` is set; everything logged is durable on return."""
+        owner = SourceOwner(self.leases, f"replay/{self.feed.name}", self.owner, self.clock, self.settings.shards.lease_seconds)
+        try:
+            while not stop.is_set():
+                if owner.hold():
+                    self._own(owner, stop)
+                else:
+                    self.clock.sleep(STANDBY_SECONDS)
+        finally:
+            owner.release()
+
+    def _own(self, owner: SourceOwner, stop: Event) -> None:
+        """Write until stopped, or until another worker has the lease."""
+        replayer = self.replayer = Replayer(
+            self.feed,
+            self.book,
+            self.settings,
+            self.log,
+            self.dead_letters,
+            self.clock,
+            state=scan(read_log(self.log)),
+            nonce=self.nonce,
+            anew=self.anew,
+            observers=self.observers,
+            on_progress=self.on_progress,
+        )
+        self.anew = False  # once: after a takeover the new run is continued
+        if self.on_progress is not None:
+            self.on_progress(replayer.progress)
+        fills = FillsInbox(replayer.ingest, self.inbox, owner.epoch) if self.inbox is not None else None
+        while not stop.is_set() and owner.hold():
+            self._take_fills(fills)
+            wait = replayer.wait_seconds()
+            if wait > 0.0:
+                self.clock.sleep(min(wait, IDLE_SECONDS))
+            elif not replayer.step():
+                replayer.ingest.flush(FLUSH_SECONDS_MAX)
+                self.clock.sleep(IDLE_SECONDS)
+        replayer.ingest.flush(FLUSH_SECONDS_MAX)
+
+    def _take_fills(self, fills: FillsInbox | None) -> None:
+        now_ns = self.clock.now_ns()
+        if fills is not None and now_ns - self._fills_read_ns >= FILLS_EVERY_SECONDS * NS_PER_SECOND:
+            self._fills_read_ns = now_ns
+            fills.step()
