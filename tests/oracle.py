@@ -114,7 +114,13 @@ def _closes(records: list[tuple[int, Record]], genesis: Genesis) -> list[_Close]
         if isinstance(body, DayClose):
             due.append((record.event_ns, body.date))
         elif genesis.cadence_ns:
-            times = body.event_ns.tolist() if isinstance(body, Ticks) else [record.event_ns] if isinstance(body, Fills | Split | BookChange) else []
+            times = (
+                body.event_ns.tolist()
+                if isinstance(body, Ticks)
+                else [record.event_ns]
+                if isinstance(body, Fills | Split | BookChange)
+                else []
+            )
             if isinstance(body, PriceCorrection) and body.price is not None and body.effective_ns > closed_through:
                 times = [body.effective_ns]
             due += [(max(t, closed_through + 1), None) for t in times]
@@ -333,7 +339,9 @@ class _BatchBook:
 
     def _fx(self, price: np.ndarray, node_currency: str) -> np.ndarray:
         rate = self._rates(price)
-        return np.array([rate[i.currency] / rate[node_currency] if rate[i.currency] and rate[node_currency] else 0.0 for i in self.instruments])
+        return np.array(
+            [rate[i.currency] / rate[node_currency] if rate[i.currency] and rate[node_currency] else 0.0 for i in self.instruments]
+        )
 
     def _baseline(self, close: _Close) -> tuple[np.ndarray, np.ndarray, _Close] | None:
         """Prices of the day close before, in today's units."""
@@ -406,9 +414,9 @@ class _BatchBook:
         """P&L on each scenario: every holding revalued in the node's currency, instruments in order."""
         currency = {n.node_id: n.currency for n in self.genesis.book.nodes}[self.index.node_ids[row]]
         rate = self._rates(price)
-        fx_row = {
-            i.fx_currency: shocks[j] for j, i in enumerate(self.instruments) if i.asset_class is AssetClass.FX
-        } | {self.genesis.book.base_currency: np.zeros(shocks.shape[1])}
+        fx_row = {i.fx_currency: shocks[j] for j, i in enumerate(self.instruments) if i.asset_class is AssetClass.FX} | {
+            self.genesis.book.base_currency: np.zeros(shocks.shape[1])
+        }
         exposure = np.zeros(len(self.instruments))
         for absolute in (False, True):  # cash rows take the currency risk of absolute holdings after the plain exposures
             for j, i in enumerate(self.instruments):

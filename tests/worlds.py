@@ -195,7 +195,13 @@ def _desk(rng: np.random.Generator, days: int, sources: list[list[Record]]) -> l
         assert isinstance(body, Fills)
         old = body.fills[0]
         new = None if rng.random() < 0.5 else replace(old, quantity=old.quantity // 2)
-        items.append((max(record.source_watermark_ns, record.event_ns) + DAY_NS, 0, FillCorrection("c-fill", record.event_ns, old.fill_id, new, "test")))
+        items.append(
+            (
+                max(record.source_watermark_ns, record.event_ns) + DAY_NS,
+                0,
+                FillCorrection("c-fill", record.event_ns, old.fill_id, new, "test"),
+            )
+        )
     items.sort(key=lambda item: item[0])
     return _numbered(DESK, items)
 

@@ -7,7 +7,7 @@ and a simulation all see the same buckets. `docs/decisions/0001-fold.md` states 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -37,6 +37,8 @@ from risk_core.records import (
 )
 
 Correction: TypeAlias = PriceCorrection | FillCorrection
+KnownCorrection: TypeAlias = tuple[Correction, bool, int]
+"""(correction, whether it changed closed buckets, log_seq)"""
 TickArrays: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 STATE_VERSION = 1
 FILL_IDS_MAX = 100_000
@@ -127,7 +129,7 @@ class Fold:
         self.watermark_ns = 0
         self.closed_through_ns = 0
         self.closes: list[int] = []
-        self.corrections: dict[str, tuple[Correction, bool, int]] = {}
+        self.corrections: dict[str, KnownCorrection] = {}
         self.price_overrides: dict[tuple[int, int], float | None] = {}
         self.fill_overrides: dict[str, Fill | None] = {}
         self.fill_ids: dict[str, None] = {}
@@ -146,7 +148,7 @@ class Fold:
         """Take the next record of the log; return what it closes.
 
         Repeats by (source_id, source_seq) are dropped. A `Refold` means that a correction touches closed buckets: the caller
-        restores the day close before its effect, makes the new fold `adopt` every such correction, and applies the log again.
+        restores the day close before its effect, `preload`s the corrections known so far and this one, and applies the log again.
         """
         source = self.sources.get(record.source_id)
         if source is not None and record.source_seq <= source.last_seq:
@@ -295,9 +297,11 @@ class Fold:
         """Return the last entry that the state after `log_seq` depends on: a correction known beforehand lies further on."""
         return max([log_seq, *(at for _, touched, at in self.corrections.values() if touched)])
 
-    def touched(self) -> list[tuple[Correction, int]]:
-        """Return (correction, log_seq) of those that changed closed buckets."""
-        return [(c, at) for c, touched, at in self.corrections.values() if touched]
+    def preload(self, corrections: Iterable[KnownCorrection]) -> None:
+        """Know corrections before their entries come, to fold again. Of two for the same thing the later logged stands."""
+        for correction, touched, log_seq in sorted(corrections, key=lambda known: known[2]):
+            if correction.correction_id not in self.corrections:
+                self.adopt(correction, touched, log_seq)
 
     # --------------------------------------------------------- watermark
 

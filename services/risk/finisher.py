@@ -9,15 +9,13 @@ from itertools import groupby
 
 from risk_core.engine.canonical import Evaluated, Evaluator, Frozen
 from risk_core.engine.fold import Bucket
-from services.common.schemas import encode_day_close, encode_result
 from services.common.ports import Checkpoint, Commit, Lease, Publisher, ResultStore, Snapshot, Snapshots, Unavailable
+from services.common.schemas import encode_day_close, encode_result
 from services.common.snapshot_payload import encode_final
 from services.common.state_codec import pack, unpack
 
 CHECKPOINT_VERSION = 1
 FLUSH_SECONDS = 10.0
-DIRTY_MAX = 100_000
-"""Nodes whose newest final waits for the snapshot cache to return; one entry a node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,11 @@ class Finisher:
         self.pending_max = pending_max
         self.pending: deque[Pending] = deque()
         self.dirty: dict[int, Snapshot] = {}
+        self.newest: dict[int, Snapshot] = {}
+        """Finals to write, and the newest ones written: one entry a node each."""
         self.busy = False
+        self.fenced = False
+        """Set by whoever drives `steps` when they raise Fenced; the worker then drops the shard."""
         self.committed_log_seq = 0
         self.committed_as_of_ns = 0
         self.counts = {"results": 0, "day_closes": 0, "buckets": 0, "emitted_closes": 0}
@@ -155,18 +157,25 @@ class Finisher:
         for node_id, rows in groupby(evaluated.results, key=lambda r: r.node_id):
             results = list(rows)
             payload = encode_final(results, closes.get(node_id, []))
-            self.dirty[node_id] = Snapshot(node_id, (evaluated.as_of_ns, results[0].revision), payload)
+            order = (evaluated.as_of_ns, results[0].revision)
+            if node_id not in self.newest or order >= self.newest[node_id].order:
+                self.newest[node_id] = self.dirty[node_id] = Snapshot(node_id, order, payload)
         self.rewrite()
 
-    def rewrite(self) -> None:
-        """Write finals that the cache does not hold yet; keep them when it is away."""
-        if not self.dirty:
-            return
-        try:
-            self.ports.snapshots.write(self.lease.shard_id, self.lease.epoch, self.run_id, "final", list(self.dirty.values()))
-        except Unavailable:
-            return
-        self.dirty.clear()
+    def rewrite(self) -> bool:
+        """Write finals that the cache does not hold yet; keep them, and return False, when it is away."""
+        taken, self.dirty = self.dirty, {}
+        if taken:
+            try:
+                self.ports.snapshots.write(self.lease.shard_id, self.lease.epoch, self.run_id, "final", list(taken.values()))
+            except Unavailable:
+                self.dirty = {**taken, **self.dirty}
+                return False
+        return True
+
+    def refresh(self) -> None:
+        """Have every node's newest final written again: a quiet book must not expire, a cache may have come back empty."""
+        self.dirty = {**self.newest, **self.dirty}
 
     def show_again(self, checkpoint: Checkpoint) -> None:
         """Publish and show the rows of the last checkpoint again: the process before may have died in between."""

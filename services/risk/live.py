@@ -127,7 +127,8 @@ class LiveBook:
             return
         column = self.fold.index.column_of[fill.instrument_id]
         self.quantity[rows, column] += fill.quantity
-        self.vectors.apply_quantities(rows, [column] * len(rows), [fill.quantity] * len(rows))
+        for row in rows:
+            self.vectors.apply_quantity(row, column, fill.quantity)
         self._add_cost(fill)
 
     def _take_split(self, split: Split, event_ns: int) -> None:

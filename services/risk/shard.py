@@ -40,6 +40,7 @@ class Shard:
         self.fold = Fold(genesis, node_ids)
         self.evaluator = Evaluator(self.fold, run.run_id)
         self.live: LiveBook | None = None
+        self.newest_live: dict[int, Snapshot] = {}
         self.log_seq = 0
         self.position: bytes | None = None
         self.refold: Refold | None = None

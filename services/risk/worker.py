@@ -31,6 +31,9 @@ from services.risk.shard import Shard, owned_nodes
 READ_MAX = 256
 """Entries taken from the log at once."""
 
+REFRESH_NS = 5_000_000_000
+"""Period of writing every snapshot again."""
+
 CACHE_RETRY_NS = 500_000_000
 """Pause after the snapshot cache did not answer."""
 
@@ -97,11 +100,16 @@ class RiskWorker:
         self._unstarted: list[Lease] = []
         self._next_lease_ns = 0
         self._cache_again_ns = 0
+        self._refresh_ns = 0
 
     # -------------------------------------------------------------- loop
 
     def step(self) -> bool:
         """Do one round: leases when due, then one batch of every cursor. Return whether any entry was taken."""
+        for shard in self.shards():
+            if shard.finisher.fenced:
+                self.lost.append(shard.lease.shard_id)
+                self.drop(shard.lease.shard_id)
         now_ns = self.ports.clock.now_ns()
         if now_ns >= self._next_lease_ns:
             self.tend_leases()
@@ -119,7 +127,17 @@ class RiskWorker:
 
     def finishers(self) -> list[Finisher]:
         """Return the finishers that have something to do."""
-        return [s.finisher for s in self.shards() if s.finisher.pending]
+        return [s.finisher for s in self.shards() if s.finisher.pending and not s.finisher.fenced]
+
+    def blocked(self) -> bool:
+        """Return whether reading waits for a finisher."""
+        return any(s.finisher.full() or s.refold is not None for s in self.shards())
+
+    def idle(self, log_seq: int) -> bool:
+        """Return whether every owned shard has taken entries through `log_seq` and finished what they closed."""
+        shards = self.shards()
+        caught_up = all(c.log_seq >= log_seq for c in self.cursors)
+        return bool(shards) and caught_up and all(s.finisher.idle() and s.refold is None for s in shards)
 
     def drop(self, shard_id: str) -> None:
         """Give up a shard without writing: its lease was lost, or its numbers cannot be trusted."""
@@ -342,21 +360,28 @@ class RiskWorker:
         for shard in cursor.shards:
             if isinstance(shard, Shard):
                 self._show_live(shard, now_ns)
+        if now_ns >= self._refresh_ns:
+            self._refresh_ns = now_ns + REFRESH_NS
 
     def _show_live(self, shard: Shard, now_ns: int) -> None:
+        shard_id = shard.lease.shard_id
+        waiting = self.dirty.setdefault(shard_id, {})
         for snapshot in shard.live_snapshots(now_ns):
-            self.dirty.setdefault(shard.lease.shard_id, {})[snapshot.node_id] = snapshot
-        waiting = self.dirty.get(shard.lease.shard_id)
-        if not waiting or now_ns < self._cache_again_ns:
+            waiting[snapshot.node_id] = shard.newest_live[snapshot.node_id] = snapshot
+        if now_ns >= self._refresh_ns:
+            shard.finisher.refresh()
+            waiting.update(shard.newest_live)
+        if now_ns < self._cache_again_ns:
             return
-        snapshots = self.ports.finishing.snapshots
         try:
-            snapshots.write(shard.lease.shard_id, shard.lease.epoch, shard.run.run_id, "live", list(waiting.values()))
+            if waiting:
+                self.ports.finishing.snapshots.write(shard_id, shard.lease.epoch, shard.run.run_id, "live", list(waiting.values()))
+                waiting.clear()
         except Unavailable:
             self._cache_again_ns = now_ns + CACHE_RETRY_NS
             return
-        waiting.clear()
-        shard.finisher.rewrite()
+        if not shard.finisher.rewrite():
+            self._cache_again_ns = now_ns + CACHE_RETRY_NS
 
 
 __all__ = ["RiskWorker", "WorkerPorts", "WorkerSettings"]

@@ -105,7 +105,7 @@ class Cluster:
             self._round(faults=self.faults)
         self._heal()
         settled = 0
-        while settled < 200:
+        while settled < 300:
             self._round(faults=False)
             if self.round > ROUNDS_MAX:
                 raise Violation(f"liveness: {self.round} rounds did not bring every row; {self._progress(wanted.results)}")
@@ -182,7 +182,7 @@ class Cluster:
         except Fenced:
             self.fenced += 1
             del process.running[finisher]
-            process.worker.drop(finisher.lease.shard_id)
+            finisher.fenced = True
 
     def _crash(self, process: Process) -> None:
         """The process is gone between two steps: nothing is released, nothing is flushed."""
@@ -211,6 +211,9 @@ class Cluster:
 
     def _heal(self) -> None:
         self.log.release()
+        if self.rng.random() < 0.3:  # empty, and nothing new will come: refreshing must fill it
+            self.snapshots.clear()
+            self.seen_orders.clear()
         self.away_until = {"database": 0, "cache": 0}
         for process in self.processes:
             process.asleep_until = 0

@@ -42,11 +42,10 @@ def run_fold(log: list[Record], node_ids: tuple[int, ...] | None = None) -> tupl
                 emit(evaluator, item, False)
                 continue
             assert isinstance(item, Refold)
-            known = [*fold.touched(), (item.correction, item.log_seq)]
+            known = [*fold.corrections.values(), (item.correction, True, item.log_seq)]
             fold = Fold(genesis, node_ids)
             evaluator = Evaluator(fold, "run")
-            for c, at in known:
-                fold.adopt(c, True, at)
+            fold.preload(known)
             for k in range(2, log_seq + 1):
                 for again in fold.apply(log[k - 1], k):
                     assert isinstance(again, Bucket)

@@ -1,0 +1,191 @@
+"""Every part of the service in one process: what `plimsoll run` does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+
+from risk_core.book import Book
+from risk_core.records import RiskResult
+from services.common.config import Settings
+from services.common.feeds.port import Feed
+from services.common.ports import Clock, DeadLetters, Leases, Log, LogStore, Publisher, ResultStore, RunStore, Snapshots
+from services.common.run_identity import calculation_hash
+from services.common.runtime import Group, worker_name
+from services.common.status import RunStatus
+from services.ingest.log_state import LogState
+from services.ingest.replay import Replayer
+from services.recorder.recorder import Recorder
+from services.risk.finisher import FinisherPorts
+from services.risk.loops import finish_loop, read_loop
+from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
+
+POLL_SECONDS = 0.05
+DRAIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """The adapters of one risk universe, as the composition root made them."""
+
+    clock: Clock
+    log: Log
+    last_log_seq: Callable[[], int]
+    trim: Callable[[int], None]
+    publisher: Publisher
+    leases: Leases
+    results: ResultStore
+    log_store: LogStore
+    runs: RunStore
+    dead_letters: DeadLetters
+    snapshots: Snapshots
+
+
+@dataclass(slots=True)
+class _Recorded:
+    log_seq: int = 0
+
+    def holds(self, log_seq: int) -> bool:
+        return self.log_seq >= log_seq
+
+
+@dataclass
+class Embedded:
+    """A replay with everything behind it, started by `start`, watched by `status`, ended by `close`."""
+
+    settings: Settings
+    universe: Universe
+    feed: Feed
+    book: Book
+    state: LogState
+    anew: bool = False
+    nonce: str = ""
+    group: Group = field(default_factory=Group)
+    _recorded: _Recorded = field(default_factory=_Recorded)
+    _started: float = field(default_factory=time.monotonic)
+    _rate: tuple[float, int, float] = (0.0, 0, 0.0)
+
+    def __post_init__(self) -> None:
+        u, s = self.universe, self.settings
+        calculation = calculation_hash()
+        self.replayer = Replayer(
+            self.feed, self.book, s, u.log, u.dead_letters, u.clock, state=self.state, nonce=self.nonce, anew=self.anew
+        )
+        self.recorder = Recorder(u.log, u.log_store, u.runs, calculation, self._on_recorded)
+        ports = WorkerPorts(
+            log=u.log,
+            leases=u.leases,
+            runs=u.runs,
+            finishing=FinisherPorts(u.results, u.publisher, u.snapshots, self._recorded.holds),
+            clock=u.clock,
+            calculation=calculation,
+        )
+        settings = WorkerSettings(worker_name(s.worker_name), s.shards.count, 0, s.shards.lease_seconds, s.history.pending_max)
+        self.worker = RiskWorker(ports, settings)
+
+    # ---------------------------------------------------------------- life
+
+    def start(self) -> None:
+        """Start recorder, worker and feed, each in its thread."""
+        self.group.start("recorder", self._record_loop)
+        self.group.start("risk worker", lambda stop: read_loop(self.worker, stop))
+        self.group.start("finisher", lambda stop: finish_loop(self.worker, stop))
+        self.group.start("feed", self._feed_loop)
+
+    def finished(self) -> bool:
+        """Return whether the replay has ended and everything it closed is out."""
+        last = self.universe.last_log_seq()
+        return self.replayer.progress.finished and self._recorded.log_seq >= last and self.worker.idle(last)
+
+    def wait(self, watch: Callable[[RunStatus], None], until_finished: bool, stop: Event) -> None:
+        """Call `watch` until stopped, or finished if asked; raise what a part died of."""
+        while not stop.is_set() and not self.group.stop.is_set():
+            watch(self.status())
+            if until_finished and self.finished():
+                break
+            stop.wait(POLL_SECONDS)
+        self.group.check()
+
+    def close(self) -> None:
+        """Stop all parts; what was logged is recorded first, as far as the store answers."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        self.group.close()
+        while self._recorded.log_seq < self.universe.last_log_seq() and time.monotonic() < deadline:
+            if self.recorder.try_step(0.0) is None:
+                break
+        self.recorder.close()
+
+    # ------------------------------------------------------------- reading
+
+    def status(self) -> RunStatus:
+        """Return where the run stands."""
+        progress, span = self.replayer.progress, self.replayer.span
+        shards = self.worker.shards()
+        as_of = min((s.finisher.committed_as_of_ns for s in shards if s.finisher.committed_as_of_ns), default=None)
+        counts = self.replayer.counts
+        closes = min((s.finisher.counts["emitted_closes"] for s in shards), default=0)
+        if progress.finished and self.finished():
+            state = "finished"
+        elif self.group.stop.is_set():
+            state = "stopped"
+        else:
+            state = "seeding" if progress.seeding else "running"
+        return RunStatus(
+            run_id=self.worker.run.run_id if self.worker.run else "",
+            profile=self.settings.profile,
+            mode="replay",
+            state=state,
+            as_of_ns=as_of,
+            first_ns=self.feed.day(span.days[0]).close_ns,
+            last_ns=self.feed.day(span.days[-1]).close_ns,
+            days_done=progress.days_done,
+            days_total=len(span.days),
+            seed_done=min(progress.days_done + len(span.seed), len(span.seed)) if not progress.seeding else 0,
+            seed_total=len(span.seed),
+            speed=self.settings.replay.speed,
+            days_per_second=self._days_per_second(closes),
+            log_seq=self._recorded.log_seq,
+            ticks=sum(s.fold.ticks for s in shards[:1]),
+            results=sum(s.finisher.counts["results"] for s in shards),
+            late=max((s.fold.dropped["late"] for s in shards), default=0),
+            rejected={str(k): v for k, v in counts.rejected.items()},
+            data_note=self.feed.note,
+        )
+
+    def newest_results(self) -> list[RiskResult]:
+        """Return the newest final rows of every node."""
+        run = self.worker.run
+        if run is None:
+            return []
+        rows: list[RiskResult] = []
+        for k in range(self.settings.shards.count):
+            checkpoint = self.universe.results.latest_checkpoint(run.run_id, str(k))
+            if checkpoint is not None:
+                committed, _ = self.universe.results.committed_results(run.run_id, str(k), checkpoint.as_of_ns)
+                newest = max((r.revision for r in committed), default=0)
+                rows += [r for r in committed if r.revision == newest]
+        return rows
+
+    # -------------------------------------------------------------- inside
+
+    def _feed_loop(self, stop: Event) -> None:
+        self.replayer.run(stop)
+
+    def _record_loop(self, stop: Event) -> None:
+        while not stop.is_set():
+            if self.recorder.try_step(0.2) is None:
+                stop.wait(POLL_SECONDS)
+
+    def _on_recorded(self, log_seq: int) -> None:
+        self._recorded.log_seq = log_seq
+        self.universe.trim(log_seq)
+
+    def _days_per_second(self, closes: int) -> float:
+        now = time.monotonic()
+        since, before, rate = self._rate
+        if now - since >= 1.0:
+            rate = (closes - before) / (now - since) if since else 0.0
+            self._rate = (now, closes, rate)
+        return self._rate[2]
