@@ -18,3 +18,4 @@ debian_archive() {
 }
 
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+machine_certificates=/etc/ssl/certs/ca-certificates.crt
