@@ -1,0 +1,275 @@
+"""Payloads of the snapshot cache: JSON in the shapes of the HTTP interface, so that a reader passes them on as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from risk_core.records import DayCloseRow, RiskResult
+from services.common.iso import iso_from_ns
+
+Confidence = Annotated[float, Meta(gt=0.5, lt=1.0, description="Probability of not exceeding the loss", examples=[0.99])]
+Share = Annotated[float, Meta(description="Share of gross market value, 0 to 1", examples=[0.02])]
+IsoTime = Annotated[str, Meta(description="ISO-8601, UTC", examples=["2024-05-01T20:00:00Z"])]
+IsoDate = Annotated[str, Meta(description="Date of a day close", examples=["2024-05-01"])]
+Money = Annotated[float, Meta(description="Amount in the node's currency", examples=[1250000.0])]
+Loss = Annotated[float, Meta(description="Loss in the node's currency: positive when money is lost, never clipped", examples=[84211.5])]
+Status = Annotated[str, Meta(description="ok, or what degrades the number, joined by +", examples=["ok", "thin_tail"])]
+LogSeq = Annotated[int, Meta(description="Ordinal in the log of the last record that entered", examples=[104233])]
+Revision = Annotated[int, Meta(description="Corrections of closed buckets that are effective by then", examples=[0])]
+
+
+class Measure(Struct, gc=False):
+    """Value at risk and expected shortfall of one method and confidence; null with a status where there is no number."""
+
+    var: Loss | None
+    es: Loss | None
+    status: Status
+
+
+Measures = Annotated[dict[str, dict[str, Measure]], Meta(description='By method, then confidence as text: measures["historical"]["0.99"]')]
+
+
+class Quality(Struct, gc=False):
+    """What a number rests on."""
+
+    stale_share: Share
+    proxied_share: Share
+    thin_share: Share
+
+
+class LiveNumbers(Struct, gc=False):
+    """Provisional numbers of a node after the last tick. `pnl` counts from the last close, today's trades included."""
+
+    event_time: IsoTime
+    log_seq: LogSeq
+    market_value: Money | None
+    pnl: Money | None
+    measures: Measures
+    quality: Quality
+
+
+class FinalNumbers(Struct, frozen=True, gc=False):
+    """Final numbers of a node: reproducible bit for bit."""
+
+    as_of: IsoTime
+    as_of_ns: Annotated[str, Meta(description="Exact nanoseconds, as text since they exceed 2**53")]
+    revision: Revision
+    log_seq: LogSeq
+    measures: Measures
+    quality: Quality
+
+
+class LastClose(Struct, frozen=True, gc=False):
+    """The last judged day. An exception is a hypothetical loss beyond the forecast, written method@confidence."""
+
+    date: IsoDate
+    hypothetical_pnl: Money
+    actual_pnl: Money
+    exceptions: list[str]
+
+
+class DayCloseItem(Struct, frozen=True, gc=False):
+    """Forecast frozen at the close before, against the P&L of the day (gain-positive)."""
+
+    date: IsoDate
+    as_of: IsoTime
+    forecast_var: Loss
+    forecast_es: Loss
+    hypothetical_pnl: Money
+    actual_pnl: Money
+    exception_hypothetical: bool
+    exception_actual: bool
+    status: Status
+    revision: Revision
+
+
+class FinalPayload(Struct, frozen=True, gc=False):
+    """What the cache holds under "final". The last two are null when the bucket is not a day close, or the first one."""
+
+    final: FinalNumbers
+    last_close: LastClose | None = None
+    close: DayCloseItem | None = None
+    """Day close of the method and confidence shown by default."""
+
+
+class LiveHead(Struct, frozen=True, gc=False):
+    """The part of a live payload that says when."""
+
+    log_seq: int
+    event_time: str
+
+
+DEFAULT_CONFIDENCE: Final = 0.99
+
+_encoder: Final = msgspec.json.Encoder()
+_live_head: Final = msgspec.json.Decoder(LiveHead)
+_live: Final = msgspec.json.Decoder(LiveNumbers)
+_final: Final = msgspec.json.Decoder(FinalPayload)
+
+
+def encode_live(
+    *,
+    node_id: int,
+    log_seq: int,
+    event_ns: int,
+    market_value: float,
+    pnl: float,
+    value_at_risk: NDArray[np.float64],
+    expected_shortfall: NDArray[np.float64],
+    thin: NDArray[np.bool_],
+    methods: tuple[str, ...],
+    confidences: tuple[float, ...],
+    stale_share: float,
+    proxied_share: float,
+    thin_share: float,
+    flags: str = "",
+) -> bytes:
+    """Return the live payload of one node.
+
+    Parameters
+    ----------
+    value_at_risk, expected_shortfall : float64[M, C]
+        Loss-positive. One that is not finite is sent as null with the status `not_finite`.
+    thin : bool[M, C]
+        Where the tail holds less than one effective scenario.
+    flags : str
+        What else degrades every number, joined by `+`, for example `short_window+degraded`.
+    """
+    del node_id  # the key's business; kept in the signature so that a call reads as what it is
+    kind = methods, confidences, thin.tobytes(), flags
+    spare = _spare_forms.get(kind) or _spares(kind)
+    try:
+        form = spare.pop()
+    except IndexError:
+        form = _new_form(methods, confidences, thin, flags)
+    var, es = value_at_risk.ravel().tolist(), expected_shortfall.ravel().tolist()
+    for cell, loss, shortfall in zip(form.cells, var, es, strict=True):
+        cell.var, cell.es = loss, shortfall
+    live, quality = form.live, form.live.quality
+    live.event_time, live.log_seq, live.market_value, live.pnl = iso_from_ns(event_ns), log_seq, market_value, pnl
+    quality.stale_share, quality.proxied_share, quality.thin_share = stale_share, proxied_share, thin_share
+    finite = isfinite(sum(var) + sum(es) + market_value + pnl)
+    text = _encoder.encode(live if finite else _with_nulls(live))
+    spare.append(form)
+    return text
+
+
+def encode_final(results: Sequence[RiskResult], day_closes: Sequence[DayCloseRow] = ()) -> bytes:
+    """Return the final payload of one node's results at one as_of and revision, with the day's judgement if it is a close.
+
+    Raises
+    ------
+    ValueError
+        Without results, or for results of more than one node, as_of or revision.
+    """
+    if not results:
+        raise ValueError("a final payload needs at least one result")
+    first = results[0]
+    measures: dict[str, dict[str, Measure]] = {}
+    for r in results:
+        if (r.node_id, r.as_of_ns, r.revision) != (first.node_id, first.as_of_ns, first.revision):
+            raise ValueError(f"one payload, one node, as_of and revision: {r} beside {first}")
+        measures.setdefault(r.method, {})[level_of(r.confidence)] = Measure(r.value_at_risk, r.expected_shortfall, r.status)
+    quality = Quality(first.stale_share, first.proxied_share, first.thin_share)
+    final = FinalNumbers(iso_from_ns(first.as_of_ns), str(first.as_of_ns), first.revision, first.log_seq, measures, quality)
+    return _encoder.encode(FinalPayload(final, _last_close(day_closes), _default_close(day_closes)))
+
+
+def decode_live(payload: bytes) -> LiveNumbers:
+    """Return a live payload's content. Raises msgspec.DecodeError."""
+    return _live.decode(payload)
+
+
+def decode_live_head(payload: bytes) -> LiveHead:
+    """Return when a live payload is from. Raises msgspec.DecodeError."""
+    return _live_head.decode(payload)
+
+
+def decode_final(payload: bytes) -> FinalPayload:
+    """Return a final payload's content. Raises msgspec.DecodeError."""
+    return _final.decode(payload)
+
+
+def day_close_item(row: DayCloseRow) -> DayCloseItem:
+    """Return a day close in the shape of the interface."""
+    return DayCloseItem(
+        date=row.date,
+        as_of=iso_from_ns(row.as_of_ns),
+        forecast_var=row.forecast_value_at_risk,
+        forecast_es=row.forecast_expected_shortfall,
+        hypothetical_pnl=row.hypothetical_pnl,
+        actual_pnl=row.actual_pnl,
+        exception_hypothetical=row.exception_hypothetical,
+        exception_actual=row.exception_actual,
+        status=row.status,
+        revision=row.revision,
+    )
+
+
+def level_of(confidence: float) -> str:
+    """Return a confidence as a key: 0.99 is "0.99"."""
+    return repr(float(confidence))
+
+
+def _last_close(rows: Sequence[DayCloseRow]) -> LastClose | None:
+    if not rows:
+        return None
+    exceptions = [f"{r.method}@{level_of(r.confidence)}" for r in rows if r.exception_hypothetical]
+    return LastClose(rows[0].date, rows[0].hypothetical_pnl, rows[0].actual_pnl, exceptions)
+
+
+def _default_close(rows: Sequence[DayCloseRow]) -> DayCloseItem | None:
+    """Return the close of the first method at the default confidence, or the one nearest to it."""
+    if not rows:
+        return None
+    first = [r for r in rows if r.method == rows[0].method]
+    return day_close_item(min(first, key=lambda r: abs(r.confidence - DEFAULT_CONFIDENCE)))
+
+
+class _Form(Struct, frozen=True, gc=False):
+    """A live payload to fill in: making its objects anew would take longer than encoding them."""
+
+    live: LiveNumbers
+    cells: list[Measure]
+
+
+_Kind: TypeAlias = tuple[tuple[str, ...], tuple[float, ...], bytes, str]
+_spare_forms: dict[_Kind, list[_Form]] = {}
+"""Forms that no thread holds now, by methods, confidences, thin tails and flags; a list's pop and append are atomic."""
+
+KINDS_MAX: Final = 256
+
+
+def _spares(kind: _Kind) -> list[_Form]:
+    if len(_spare_forms) >= KINDS_MAX:
+        _spare_forms.clear()
+    return _spare_forms.setdefault(kind, [])
+
+
+def _new_form(methods: tuple[str, ...], confidences: tuple[float, ...], thin: NDArray[np.bool_], flags: str) -> _Form:
+    fine, thinned = flags or "ok", f"thin_tail+{flags}" if flags else "thin_tail"
+    rows = [[Measure(None, None, thinned if t else fine) for t in row] for row in thin.tolist()]
+    levels = [level_of(c) for c in confidences]
+    measures = {method: dict(zip(levels, row, strict=True)) for method, row in zip(methods, rows, strict=True)}
+    return _Form(LiveNumbers("", 0, None, None, measures, Quality(0.0, 0.0, 0.0)), [cell for row in rows for cell in row])
+
+
+def _with_nulls(live: LiveNumbers) -> LiveNumbers:
+    """Replace numbers that are not finite by null, and say so."""
+
+    def finite(value: float | None) -> float | None:
+        return value if value is not None and isfinite(value) else None
+
+    def mended(m: Measure) -> Measure:
+        var, es = finite(m.var), finite(m.es)
+        return m if var is not None and es is not None else Measure(var, es, "not_finite")
+
+    measures = {method: {level: mended(m) for level, m in row.items()} for method, row in live.measures.items()}
+    return LiveNumbers(live.event_time, live.log_seq, finite(live.market_value), finite(live.pnl), measures, live.quality)
