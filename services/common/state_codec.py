@@ -102,8 +102,11 @@ def _inflate(data: bytes, length: int) -> bytes:
     return content
 
 
+_LEAVES: Final = (bool, int, float, str, bytes, type(None), np.ndarray, np.generic)
+
+
 def _widen(value: Any) -> Any:
-    """Replace what the encoder has no form for, in place of a hook that never sees it: integers beyond 64 bits."""
+    """Do what no hook of the encoder can: refuse what it would turn into something else, write integers beyond 64 bits."""
     if isinstance(value, dict):
         for key in value:
             if type(key) is not str:
@@ -111,6 +114,8 @@ def _widen(value: Any) -> Any:
         return {key: _widen(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_widen(item) for item in value]
+    if not isinstance(value, _LEAVES):
+        raise TypeError(f"{type(value).__name__} has no form in a state")
     if type(value) is int and not -(2**63) <= value < 2**64:
         return Ext(_EXT_BIG_INTEGER, str(value).encode())
     return value

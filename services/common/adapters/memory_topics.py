@@ -8,6 +8,7 @@ from threading import Condition
 from typing import Final
 
 from services.common.ports import Message, Unavailable
+from services.common.topics import TOPICS
 
 RETAINED_MAX: Final = 10_000
 BACKLOG_MAX: Final = 10_000
@@ -95,6 +96,8 @@ class MemoryBroker:
             return inbox
 
     def _topic(self, name: str) -> _Topic:
+        if name not in TOPICS:
+            raise ValueError(f"topic {name!r} is unknown; there are {', '.join(TOPICS)}")
         return self._topics.setdefault(name, _Topic(deque(maxlen=self._retained_max)))
 
 
