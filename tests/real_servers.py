@@ -1,0 +1,368 @@
+"""Real servers for tests: Pulsar, TimescaleDB and Valkey, in containers where an engine answers, else as plain processes.
+
+Fixtures (session-scoped): `pulsar_server`, `timescale_server`, `valkey_server`. A test that kills its server starts one of its own with
+`run_pulsar`, `run_timescale` or `run_valkey`. Where neither way is open a test is skipped, or fails under PLIMSOLL_REQUIRE_REAL=1.
+Everything listens on 127.0.0.1 (or a Unix socket) only.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, NoReturn, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+import redis
+
+from services.common.adapters.embedded_servers import EmbeddedServers
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+HOST: Final = "127.0.0.1"
+START_SECONDS: Final = 120.0
+"""Longest start of one server; a loaded two-core machine needs 30 s for a broker."""
+IMAGES: Final = {
+    "PULSAR_IMAGE": "plimsoll/pulsar:4.2.4",
+    "TIMESCALE_IMAGE": "plimsoll/timescaledb:2.19.3-pg17",
+    "VALKEY_IMAGE": "plimsoll/valkey:8.1",
+}
+"""Environment variable → image that docker/build-images.sh makes."""
+OWNER_LABEL: Final = "plimsoll.test.owner"
+PULSAR_COMMAND: Final = "bin/apply-config-from-env.py conf/standalone.conf && exec bin/pulsar standalone -nfw -nss"
+
+
+class Unit(Protocol):
+    """A running server as something to hurt. Addresses and data stay the same over `kill` and `start`."""
+
+    def kill(self) -> None:
+        """End it at once, as kill -9 does."""
+
+    def start(self) -> None:
+        """Start it again after `kill`; returns when it answers."""
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open, nothing answers."""
+
+    def resume(self) -> None:
+        """End a pause."""
+
+
+class _Container:
+    """A container of one image; see `Unit`."""
+
+    def __init__(
+        self, image: str, ports: dict[int, int], environment: dict[str, str], ready: Callable[[], bool], command: Any = None
+    ) -> None:
+        from testcontainers.core.container import DockerContainer
+
+        self._ready = ready
+        self._container = DockerContainer(image).with_envs(**environment)
+        self._container.ports.update({f"{inside}/tcp": (HOST, outside) for inside, outside in ports.items()})
+        if command is not None:
+            self._container.with_command(command)
+        self._container.with_kwargs(labels={OWNER_LABEL: str(os.getpid())}, cap_drop=["ALL"], security_opt=["no-new-privileges"])
+        self._container.start()
+        self._await()
+
+    def kill(self) -> None:
+        self._container.get_wrapped_container().kill("SIGKILL")
+        self._container.wait()
+
+    def start(self) -> None:
+        self._container.get_wrapped_container().start()
+        self._await()
+
+    def pause(self) -> None:
+        self._container.get_wrapped_container().pause()
+
+    def resume(self) -> None:
+        self._container.get_wrapped_container().unpause()
+
+    def remove(self) -> None:
+        self._container.stop()
+
+    def _await(self) -> None:
+        def alive() -> bool:
+            self._container.reload()
+            return self._container.status in ("created", "running")
+
+        try:
+            _wait(self._ready, alive)
+        except Exception as error:
+            error.add_note("\n".join(log.decode(errors="replace")[-4000:] for log in self._container.get_logs()))
+            self.remove()
+            raise
+
+
+class _Process:
+    """A server as a plain process in a private directory; see `Unit`."""
+
+    def __init__(self, command: list[str], log: Path, ready: Callable[[], bool]) -> None:
+        self._command, self._log, self._ready = command, log, ready
+        self.start()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        try:
+            _wait(self._ready, lambda: self._process.poll() is None)
+        except Exception as error:
+            error.add_note(self._log.read_text(errors="replace")[-4000:])
+            self.kill()
+            raise
+
+    def pause(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def remove(self) -> None:
+        self.kill()
+
+
+class _Unhurtable:
+    """Servers whose owner shields them; a test that would hurt one cannot run."""
+
+    def _refuse(self) -> None:
+        unavailable("a server that may be killed (this one is shared and embedded)")
+
+    kill = start = pause = resume = _refuse
+
+
+@dataclass(frozen=True, slots=True)
+class PulsarServer:
+    """A broker. `new_tenant` gives a test names that no other test uses."""
+
+    url: str
+    admin_url: str
+    unit: Unit
+
+    def new_tenant(self) -> str:
+        """A tenant name of this test alone; it does not exist yet."""
+        return f"test-{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryServer:
+    """A PostgreSQL server, with TimescaleDB or without. `url` is that of an empty database."""
+
+    url: str
+    has_timescale: bool
+    unit: Unit
+
+    def new_database(self) -> str:
+        """URL of an empty database of this test alone."""
+        name = f"test_{secrets.token_hex(4)}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        url = urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
+        if self.has_timescale:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+        return url
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotServer:
+    """A Valkey server."""
+
+    url: str
+    unit: Unit
+
+
+def unavailable(what: str) -> NoReturn:
+    """Skip the test, or fail it where every real part is required."""
+    if os.environ.get("PLIMSOLL_REQUIRE_REAL") == "1":
+        pytest.fail(f"{what} is required (PLIMSOLL_REQUIRE_REAL=1) and cannot be had; see docker/build-images.sh", pytrace=False)
+    pytest.skip(f"needs {what}; see docker/build-images.sh")
+
+
+@cache
+def container_image(variable: str) -> str | None:
+    """The local image of a server, or None: no engine answers, or the image was not built."""
+    if os.environ.get("PLIMSOLL_NO_DOCKER") == "1" or shutil.which("docker") is None:
+        return None
+    image = os.environ.get(variable) or IMAGES[variable]
+    found = subprocess.run(["docker", "image", "inspect", image], capture_output=True, timeout=60, check=False)
+    if found.returncode != 0:
+        return None
+    _prepare_testcontainers()
+    return image
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that were free a moment ago, all different."""
+    listeners = [socket.create_server((HOST, 0)) for _ in range(count)]
+    ports = [int(listener.getsockname()[1]) for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+@contextmanager
+def run_pulsar() -> Iterator[PulsarServer]:
+    """Run a broker: the image of docker/pulsar, or the same jars on this machine's Java."""
+    port, port_http = free_ports(2)
+    url, admin_url = f"pulsar://{HOST}:{port}", f"http://{HOST}:{port_http}"
+
+    def ready() -> bool:
+        return _http_text(f"{admin_url}/admin/v2/brokers/health") == "ok"
+
+    if image := container_image("PULSAR_IMAGE"):
+        # The broker tells its clients the port to come back to, so it has the same number inside and outside.
+        environment = {"PULSAR_PREFIX_brokerServicePort": str(port), "PULSAR_PREFIX_advertisedAddress": HOST, "PULSAR_MEM": _BROKER_MEMORY}
+        container = _Container(image, {port: port, 8080: port_http}, environment, ready, ["bash", "-c", PULSAR_COMMAND])
+        try:
+            yield PulsarServer(url, admin_url, container)
+        finally:
+            container.remove()
+    elif shutil.which("java") and shutil.which("mvn"):
+        with tempfile.TemporaryDirectory(prefix="plimsoll-pulsar-", ignore_cleanup_errors=True) as directory:
+            subprocess.run([str(ROOT / "docker/pulsar/jars.sh"), str(ROOT / "build/pulsar/lib")], check=True, timeout=900)
+            command = [str(ROOT / "docker/pulsar/run-plain.sh"), directory, str(port), str(port_http)]
+            process = _Process(command, Path(directory) / "broker.log", ready)
+            try:
+                yield PulsarServer(url, admin_url, process)
+            finally:
+                process.remove()
+    else:
+        unavailable("a Pulsar broker (a container engine, or Java 17 and Maven)")
+
+
+@contextmanager
+def run_timescale() -> Iterator[HistoryServer]:
+    """Run TimescaleDB in a container, or PostgreSQL without it from a wheel."""
+    image = container_image("TIMESCALE_IMAGE")
+    if image is None:
+        with _embedded() as servers:
+            yield HistoryServer(servers.urls.history, False, _Unhurtable())
+        return
+    (port,) = free_ports(1)
+    password = secrets.token_hex(8)
+    url = f"postgresql://plimsoll:{password}@{HOST}:{port}/plimsoll"
+
+    def ready() -> bool:
+        try:
+            with psycopg.connect(url, connect_timeout=2) as connection:
+                return connection.execute("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'").fetchone() == (1,)
+        except psycopg.OperationalError:
+            return False
+
+    environment = {"POSTGRES_USER": "plimsoll", "POSTGRES_DB": "plimsoll", "POSTGRES_PASSWORD": password}
+    container = _Container(image, {5432: port}, environment, ready, ["postgres", "-c", "max_connections=100", "-c", "timezone=UTC"])
+    try:
+        yield HistoryServer(url, True, container)
+    finally:
+        container.remove()
+
+
+@contextmanager
+def run_valkey() -> Iterator[SnapshotServer]:
+    """Run Valkey in a container, or from a wheel."""
+    image = container_image("VALKEY_IMAGE")
+    if image is None:
+        with _embedded() as servers:
+            yield SnapshotServer(servers.urls.snapshots, _Unhurtable())
+        return
+    (port,) = free_ports(1)
+    url = f"redis://{HOST}:{port}/0"
+
+    def ready() -> bool:
+        try:
+            with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    command = ["valkey-server", "--bind", "*", "--protected-mode", "no", "--save", "", "--appendonly", "no"]
+    container = _Container(image, {6379: port}, {}, ready, command)
+    try:
+        yield SnapshotServer(url, container)
+    finally:
+        container.remove()
+
+
+@pytest.fixture(scope="session")
+def pulsar_server() -> Iterator[PulsarServer]:
+    """A broker shared by the session: use a tenant of your own."""
+    with run_pulsar() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def timescale_server() -> Iterator[HistoryServer]:
+    """A database server shared by the session: use a database of your own."""
+    with run_timescale() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[SnapshotServer]:
+    """A Valkey server shared by the session: use names of your own."""
+    with run_valkey() as server:
+        yield server
+
+
+_BROKER_MEMORY: Final = "-Xms128m -Xmx384m -XX:MaxDirectMemorySize=384m"
+
+
+@contextmanager
+def _embedded() -> Iterator[EmbeddedServers]:
+    with tempfile.TemporaryDirectory(prefix="plimsoll-embedded-", ignore_cleanup_errors=True) as directory:
+        servers = EmbeddedServers(Path(directory))
+        with servers:
+            yield servers
+
+
+def _prepare_testcontainers() -> None:
+    """Settle testcontainers for a machine without an image registry, and remove what killed test runs left behind."""
+    # Its reaper is an image of its own, which cannot be had here; orphans are found by their label instead.
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+    os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", HOST)
+    os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
+    import docker
+
+    client = docker.from_env()
+    for container in client.containers.list(all=True, filters={"label": OWNER_LABEL}):
+        if not Path(f"/proc/{container.labels[OWNER_LABEL]}").exists():
+            container.remove(force=True, v=True)
+    client.close()
+
+
+def _wait(ready: Callable[[], bool], alive: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not ready():
+        if not alive():
+            raise RuntimeError("the server ended while it was starting")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the server did not answer within {START_SECONDS:.0f} s")
+        time.sleep(0.1)
+
+
+def _http_text(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return str(response.read().decode())
+    except (urllib.error.URLError, OSError):
+        return ""
