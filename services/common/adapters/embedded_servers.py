@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 from urllib.parse import quote
 
 import psycopg
@@ -153,7 +153,7 @@ class EmbeddedServers:
         binaries = _postgres_binaries(data)
         if account.uid is not None:
             _let_in(data, binaries / "postgres", sockets)
-            os.chown(sockets, account.uid, -1)
+            os.chown(sockets, account.uid, account.gid or -1)
         if not (data / "PG_VERSION").exists():
             _make_cluster(binaries, data, account)
         _end_left_over(data / "postmaster.pid", "postgres", data, signal.SIGINT)
@@ -162,7 +162,7 @@ class EmbeddedServers:
         command = [str(binaries / "postgres"), "-D", str(data), "-k", str(sockets), *options]
         url = f"postgresql:///{DATABASE}?host={quote(str(sockets), safe='')}&user=postgres"
         with log_path.open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, user=account.uid)
+            process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **account.popen())
         self._processes.append((process, signal.SIGINT))
         _wait_until(lambda: _postgres_answers(url), process, "PostgreSQL", log_path)
         return url
@@ -209,6 +209,11 @@ class _Account:
     """Who runs PostgreSQL: this user (None), or for root, whom it refuses, another one."""
 
     uid: int | None
+    gid: int | None = None
+
+    def popen(self) -> dict[str, Any]:
+        """Return the arguments of `subprocess` that make a child this account, and no more than that."""
+        return {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 def _account(directory: Path) -> _Account:
@@ -216,10 +221,11 @@ def _account(directory: Path) -> _Account:
         return _Account(None)
     data = directory / "postgres"
     if data.exists() and data.stat().st_uid != 0:
-        return _Account(data.stat().st_uid)
+        return _Account(data.stat().st_uid, data.stat().st_gid)
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
-            return _Account(pwd.getpwnam(name).pw_uid)
+            entry = pwd.getpwnam(name)
+            return _Account(entry.pw_uid, entry.pw_gid)
     raise EmbeddedServerError("PostgreSQL refuses to run as root, and there is no account postgres or nobody: run as an ordinary user")
 
 
@@ -250,10 +256,10 @@ def _make_cluster(binaries: Path, data: Path, account: _Account) -> None:
         subprocess.run(["rm", "-rf", str(aside)], check=True)
     aside.mkdir(mode=0o700)
     if account.uid is not None:
-        os.chown(aside, account.uid, -1)
+        os.chown(aside, account.uid, account.gid or -1)
 
     def run(arguments: list[str], text: str | None = None) -> None:
-        done = subprocess.run(arguments, input=text, capture_output=True, text=True, user=account.uid, cwd="/", timeout=START_SECONDS)
+        done = subprocess.run(arguments, input=text, capture_output=True, text=True, cwd="/", timeout=START_SECONDS, **account.popen())
         if done.returncode != 0:
             raise EmbeddedServerError(f"{Path(arguments[0]).name} failed for {data}: {done.stderr.strip()}")
 

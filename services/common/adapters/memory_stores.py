@@ -7,14 +7,27 @@ outages (`available`). Nothing handed in or out is shared with the caller.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from risk_core.book import Book, Fill
-from risk_core.records import DayCloseRow, FillCorrection, Fills, Genesis, Record, RiskResult, ScenarioRow
-from services.common.adapters.rows import Row, check_commits, check_entries, determinism_error, key_of, require_same, rows_of
+from risk_core.book import Book
+from risk_core.records import DayCloseRow, FillCorrection, Fills, Record, RiskResult, ScenarioRow
+from services.common.adapters.rows import (
+    Row,
+    check_commits,
+    check_entries,
+    determinism_error,
+    fill_row,
+    genesis_of,
+    key_of,
+    plain_letter,
+    plain_run,
+    require_same,
+    require_same_run,
+    rows_of,
+    unpacked,
+)
 from services.common.ports import (
     Checkpoint,
     Clock,
@@ -188,7 +201,7 @@ class MemoryResultStore:
 
 
 class MemoryLogStore:
-    """The log of record. `decode` reads a payload (the codec's)."""
+    """The log of record. `decode` reads a payload (the codec's); one it refuses is kept, but not unpacked."""
 
     def __init__(self, database: MemoryDatabase, decode: Callable[[bytes], Record]) -> None:
         self._database = database
@@ -215,10 +228,11 @@ class MemoryLogStore:
             if entry.log_seq <= len(kept) and kept[entry.log_seq - 1].payload != entry.payload:
                 before = kept[entry.log_seq - 1].payload
                 raise determinism_error("log_records", ("log_seq",), (entry.log_seq,), "payload", before, entry.payload)
-        new = [(entry, self._decode(entry.payload)) for entry in entries if entry.log_seq > len(kept)]
+        new = [(entry, unpacked(entry.payload, self._decode)) for entry in entries if entry.log_seq > len(kept)]
         for entry, record in new:
             kept.append(entry)
-            self._unpack(entry.log_seq, record)
+            if record is not None:
+                self._unpack(entry.log_seq, record)
 
     def entries(self, after_log_seq: int, through_log_seq: int | None = None) -> Iterator[LoggedEntry]:
         """Yield kept records in order."""
@@ -230,14 +244,15 @@ class MemoryLogStore:
         if isinstance(body, Fills):
             for ordinal, fill in enumerate(body.fills):
                 key = (record.source_id, record.source_seq, ordinal)
-                fills.setdefault(key, _fill_row(log_seq, ordinal, record.event_ns, fill, None))
+                fills.setdefault(key, fill_row(log_seq, ordinal, record.event_ns, fill))
         elif isinstance(body, FillCorrection):
             for key, row in fills.items():
-                if row.fill_id == body.fill_id and row.superseded_by is None:
+                if row.fill_id == body.fill_id and row.superseded_by is None and row.correction_id != body.correction_id:
                     fills[key] = dataclasses.replace(row, superseded_by=body.correction_id)
             if body.fill is not None:
                 key = (record.source_id, record.source_seq, 0)
-                fills.setdefault(key, _fill_row(log_seq, 0, body.effective_ns, body.fill, body.correction_id))
+                row = fill_row(log_seq, 0, body.effective_ns, body.fill)
+                fills.setdefault(key, dataclasses.replace(row, correction_id=body.correction_id))
 
 
 class MemoryRunStore:
@@ -253,7 +268,7 @@ class MemoryRunStore:
         self._database.require()
         kept = self._database.runs.get(run.run_id)
         if kept is None:
-            self._database.runs[run.run_id] = _plain_run(run)
+            self._database.runs[run.run_id] = plain_run(run)
             self._database.books[run.run_id] = book
         else:
             require_same_run(kept, run)
@@ -261,13 +276,13 @@ class MemoryRunStore:
     def latest(self) -> Run | None:
         """Return the newest registered run."""
         self._database.require()
-        return _plain_run(next(reversed(self._database.runs.values()))) if self._database.runs else None
+        return plain_run(next(reversed(self._database.runs.values()))) if self._database.runs else None
 
     def get(self, run_id: str) -> Run | None:
         """Return a run by id."""
         self._database.require()
         run = self._database.runs.get(run_id)
-        return None if run is None else _plain_run(run)
+        return None if run is None else plain_run(run)
 
 
 class MemoryDeadLetters:
@@ -281,7 +296,7 @@ class MemoryDeadLetters:
         """Keep one."""
         self._database.require()
         letters = self._database.dead_letters
-        letters.append(letter)
+        letters.append(plain_letter(letter))
         while len(letters) > self._letters_max:
             letters.popleft()
 
@@ -289,44 +304,6 @@ class MemoryDeadLetters:
         """Return the newest first."""
         self._database.require()
         return list(reversed(self._database.dead_letters))[: max(limit, 0)]
-
-
-def genesis_of(run: Run, decode: Callable[[bytes], Record]) -> Genesis:
-    """Return the genesis record that a run carries; raise ValueError if its bytes hold another kind of record."""
-    body = decode(run.genesis).body
-    if not isinstance(body, Genesis):
-        raise ValueError(f"run {run.run_id}: its genesis bytes hold a {type(body).__name__} record")
-    return body
-
-
-def require_same_run(kept: Run, given: Run) -> None:
-    """Raise DeterminismError unless a run is registered again just as it was."""
-    plain = _plain_run(given)
-    for f in dataclasses.fields(Run):
-        before, now = getattr(kept, f.name), getattr(plain, f.name)
-        if before != now:
-            raise determinism_error("runs", ("run_id",), (given.run_id,), f.name, before, now)
-
-
-def _plain_run(run: Run) -> Run:
-    """Return the run as JSON gives it back: tuples become lists, and nothing is shared."""
-    return dataclasses.replace(run, description=json.loads(json.dumps(dict(run.description), allow_nan=False)))
-
-
-def _fill_row(log_seq: int, ordinal: int, event_ns: int, fill: Fill, correction_id: str | None) -> FillRow:
-    return FillRow(
-        log_seq,
-        ordinal,
-        event_ns,
-        fill.fill_id,
-        fill.node_id,
-        fill.instrument_id,
-        fill.quantity,
-        fill.price,
-        fill.fees,
-        correction_id,
-        None,
-    )
 
 
 def _copied(row: Row) -> Row:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
-from services.common.ports import Commit, DeterminismError, Job, Lease, LoggedEntry
+from risk_core.book import Fill
+from risk_core.records import DayCloseRow, Genesis, Record, RiskResult, ScenarioRow
+from services.common.codec import MalformedRecord
+from services.common.ports import Commit, DeadLetter, DeterminismError, FillRow, Job, Lease, LoggedEntry, Run
 
 COMMITS_MAX = 256
 """Most commits one transaction may hold."""
@@ -65,7 +68,8 @@ def check_commits(commits: Sequence[Commit]) -> Lease:
     Raises
     ------
     ValueError
-        An empty or oversize batch, more than one lease, rows of another run or shard, or a number that is not finite.
+        An empty or oversize batch, more than one lease, rows of another run or shard, a fraction of a microsecond in a key, or a number
+        that is not finite.
     """
     if not 0 < len(commits) <= COMMITS_MAX:
         raise ValueError(f"a batch holds 1 to {COMMITS_MAX} commits, not {len(commits)}")
@@ -78,6 +82,10 @@ def check_commits(commits: Sequence[Commit]) -> Lease:
         for row in rows_of(commit):
             if row.run_id != commit.checkpoint.run_id:
                 raise ValueError(f"{type(row).__name__} {key_of(row)} is not of the checkpoint's run {commit.checkpoint.run_id!r}")
+            if row.as_of_ns % 1000:
+                raise ValueError(
+                    f"{type(row).__name__} {key_of(row)}: as_of must be whole microseconds, the resolution of timestamptz keys"
+                )
         for result in commit.results:
             _check_finite(result, _RESULT_FLOATS)
         for day in commit.day_closes:
@@ -96,6 +104,51 @@ def check_entries(entries: Sequence[LoggedEntry], last_log_seq: int) -> None:
         if entry.log_seq != expected:
             raise ValueError(f"log_seq {entry.log_seq} where {expected} was expected: records are kept without gaps")
         expected += 1
+
+
+def unpacked(payload: bytes, decode: Callable[[bytes], Record]) -> Record | None:
+    """Return the record of a payload, or None for one that the codec refuses: it is logged, so it is kept, and that is all."""
+    try:
+        return decode(payload)
+    except MalformedRecord:
+        return None
+
+
+def fill_row(log_seq: int, ordinal: int, event_ns: int, fill: Fill) -> FillRow:
+    """Return the row of a fill as accepted."""
+    where = (fill.fill_id, fill.node_id, fill.instrument_id)
+    return FillRow(log_seq, ordinal, event_ns, *where, fill.quantity, fill.price, fill.fees, None, None)
+
+
+def genesis_of(run: Run, decode: Callable[[bytes], Record]) -> Genesis:
+    """Return the genesis record that a run carries; raise ValueError if its bytes hold another kind of record."""
+    body = decode(run.genesis).body
+    if not isinstance(body, Genesis):
+        raise ValueError(f"run {run.run_id}: its genesis bytes hold a {type(body).__name__} record")
+    return body
+
+
+def require_same_run(kept: Run, given: Run) -> None:
+    """Raise DeterminismError unless a run is registered again just as it was."""
+    plain = plain_run(given)
+    for field in dataclasses.fields(Run):
+        before, now = getattr(kept, field.name), getattr(plain, field.name)
+        if before != now:
+            raise determinism_error("runs", ("run_id",), (given.run_id,), field.name, before, now)
+
+
+def plain_run(run: Run) -> Run:
+    """Return the run as JSON gives it back: tuples become lists, and nothing is shared."""
+    return dataclasses.replace(run, description=json.loads(json.dumps(dict(run.description), allow_nan=False)))
+
+
+def plain_letter(letter: DeadLetter) -> DeadLetter:
+    """Return the letter with texts that any database takes: NUL and lone surrogates are spelled out. The raw bytes stay."""
+
+    def plain(text: str) -> str:
+        return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+    return dataclasses.replace(letter, reason=plain(letter.reason), detail=plain(letter.detail), source=plain(letter.source))
 
 
 def _check_finite(row: RiskResult | DayCloseRow, names: tuple[str, ...]) -> None:
@@ -129,3 +182,18 @@ def _floats(kind: type) -> tuple[str, ...]:
 _RESULT_FLOATS = _floats(RiskResult)
 _DAY_CLOSE_FLOATS = _floats(DayCloseRow)
 _KEYS: dict[type, tuple[str, ...]] = {RiskResult: RESULT_KEY, DayCloseRow: DAY_CLOSE_KEY, ScenarioRow: SCENARIO_KEY, Job: JOB_KEY}
+
+HISTORY_PAGE_KEY = ("as_of_ns", "method", "horizon_days", "confidence", "revision")
+HISTORY_PAGE_KINDS = (int, str, int, float, int)
+FILL_PAGE_KEY = ("event_ns", "log_seq", "ordinal")
+FILL_PAGE_KINDS = (int, int, int)
+
+
+def history_page_key(row: RiskResult | DayCloseRow) -> tuple[object, ...]:
+    """Return what orders a node's rows on pages."""
+    return row.as_of_ns, row.method, row.horizon_days, row.confidence, row.revision
+
+
+def fill_page_key(row: FillRow) -> tuple[object, ...]:
+    """Return what orders fills on pages."""
+    return row.event_ns, row.log_seq, row.ordinal

@@ -1,0 +1,191 @@
+"""How rows of the ports lie in tables: columns, wire types, and the way there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
+from typing import Any, Final, Generic, LiteralString, TypeVar
+
+import numpy as np
+from psycopg import sql
+
+from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
+from services.common.adapters.postgres_connection import Connection
+from services.common.ports import FillRow, Job
+
+EPOCH_2000_US: Final = 946_684_800_000_000
+"""PostgreSQL's zero of time, in microseconds since 1970."""
+EPOCH_1970: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+T = TypeVar("T")
+
+
+def timestamp_wire(ns: int) -> int:
+    """Return nanoseconds since 1970 as PostgreSQL's binary timestamptz (int64 microseconds since 2000), rounded down."""
+    return ns // 1000 - EPOCH_2000_US
+
+
+def timestamp(ns: int) -> datetime:
+    """Return nanoseconds since 1970 as a time with its zone, rounded down to the microsecond."""
+    return EPOCH_1970 + timedelta(microseconds=ns // 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[T]):
+    """A table of rows of one kind: `copied` column → wire type, `read` the columns that `load` takes."""
+
+    name: LiteralString
+    copied: dict[LiteralString, LiteralString]
+    read: tuple[LiteralString, ...]
+    dump: Callable[[T], tuple[Any, ...]]
+    load: Callable[[Sequence[Any]], T]
+
+    def copy(self, connection: Connection, rows: Iterable[T], *more: Any) -> None:
+        """COPY rows in; `more` fills the last columns alike in each."""
+        columns = sql.SQL(", ").join(map(sql.Identifier, self.copied))
+        statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(self.name), columns)
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(list(self.copied.values()))
+            for row in rows:
+                copy.write_row(self.dump(row) + more)
+
+    def select(self) -> sql.Composed:
+        """Return `SELECT the read columns FROM the table`."""
+        columns = sql.SQL(", ").join(map(sql.Identifier, self.read))
+        return sql.SQL("SELECT {} FROM {} ").format(columns, sql.Identifier(self.name))
+
+
+# timestamptz is written as the int8 that it is on the wire: no datetime is built per row
+_KEY_TYPES: Final[dict[LiteralString, LiteralString]] = {
+    "method": "text",
+    "horizon_days": "int4",
+    "confidence": "float8",
+    "revision": "int4",
+}
+
+_result_head = attrgetter("run_id", "node_id")
+_RESULT_TAIL: Final[dict[LiteralString, LiteralString]] = {
+    "as_of_ns": "int8",
+    **_KEY_TYPES,
+    "currency": "text",
+    "value_at_risk": "float8",
+    "expected_shortfall": "float8",
+    "scenario_count": "int4",
+    "log_seq": "int8",
+    "stale_share": "float8",
+    "proxied_share": "float8",
+    "thin_share": "float8",
+    "status": "text",
+}
+_result_tail = attrgetter(*_RESULT_TAIL)
+
+RESULTS: Final[Table[RiskResult]] = Table(
+    "risk_results",
+    {"run_id": "text", "node_id": "int4", "as_of": "int8", **_RESULT_TAIL, "shard_id": "text"},
+    ("run_id", "node_id", *_RESULT_TAIL),
+    lambda row: (*_result_head(row), timestamp_wire(row.as_of_ns), *_result_tail(row)),
+    lambda values: RiskResult(*values),
+)
+
+_DAY_TAIL: Final[dict[LiteralString, LiteralString]] = {
+    "as_of_ns": "int8",
+    **_KEY_TYPES,
+    "currency": "text",
+    "forecast_value_at_risk": "float8",
+    "forecast_expected_shortfall": "float8",
+    "hypothetical_pnl": "float8",
+    "actual_pnl": "float8",
+    "fees": "float8",
+    "exception_hypothetical": "bool",
+    "exception_actual": "bool",
+    "status": "text",
+}
+_day_tail = attrgetter(*_DAY_TAIL)
+
+DAY_CLOSES: Final[Table[DayCloseRow]] = Table(
+    "day_closes",
+    {"run_id": "text", "node_id": "int4", "date": "date", "as_of": "int8", **_DAY_TAIL, "shard_id": "text"},
+    ("run_id", "node_id", "date", *_DAY_TAIL),
+    lambda row: (row.run_id, row.node_id, date.fromisoformat(row.date), timestamp_wire(row.as_of_ns), *_day_tail(row)),
+    lambda values: DayCloseRow(values[0], values[1], values[2].isoformat(), *values[3:]),
+)
+
+SCENARIOS: Final[Table[ScenarioRow]] = Table(
+    "scenario_sets",
+    {
+        "run_id": "text",
+        "as_of": "int8",
+        "as_of_ns": "int8",
+        "date": "date",
+        "revision": "int4",
+        "log_seq": "int8",
+        "shock": "bytea",
+        "proxied": "bytea",
+    },
+    ("run_id", "as_of_ns", "date", "revision", "log_seq", "shock", "proxied"),
+    lambda row: (
+        row.run_id,
+        timestamp_wire(row.as_of_ns),
+        row.as_of_ns,
+        date.fromisoformat(row.date),
+        row.revision,
+        row.log_seq,
+        row.shock.astype("<f8", copy=False).tobytes(),
+        row.proxied.tobytes(),
+    ),
+    lambda v: ScenarioRow(
+        v[0], v[1], v[2].isoformat(), v[3], v[4], np.frombuffer(v[5], "<f8").astype(np.float64), np.frombuffer(v[6], np.uint8).copy()
+    ),
+)
+
+JOBS: Final[Table[Job]] = Table(
+    "jobs",
+    {
+        "job_key": "text",
+        "run_id": "text",
+        "shard_id": "text",
+        "kind": "text",
+        "as_of": "int8",
+        "as_of_ns": "int8",
+        "payload": "bytea",
+    },
+    ("job_key", "run_id", "shard_id", "kind", "as_of_ns", "payload"),
+    lambda row: (row.job_key, row.run_id, row.shard_id, row.kind, timestamp_wire(row.as_of_ns), row.as_of_ns, row.payload),
+    lambda values: Job(*values),
+)
+
+_FILL_COLUMNS: Final[dict[LiteralString, LiteralString]] = {
+    "log_seq": "int8",
+    "ordinal": "int4",
+    "event_ns": "int8",
+    "fill_id": "text",
+    "node_id": "int4",
+    "instrument_id": "int4",
+    "quantity": "int8",
+    "price": "float8",
+    "fees": "float8",
+    "correction_id": "text",
+    "superseded_by": "text",
+}
+_fill_values = attrgetter(*_FILL_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class SourcedFill:
+    """A fill with the source record that carried it."""
+
+    source_id: int
+    source_seq: int
+    row: FillRow
+
+
+FILLS: Final[Table[SourcedFill]] = Table(
+    "fills",
+    {"source_id": "int8", "source_seq": "int8", "event_time": "int8", **_FILL_COLUMNS},
+    ("source_id", "source_seq", *_FILL_COLUMNS),
+    lambda fill: (fill.source_id, fill.source_seq, timestamp_wire(fill.row.event_ns), *_fill_values(fill.row)),
+    lambda values: SourcedFill(values[0], values[1], FillRow(*values[2:])),
+)
+FILL_COLUMNS: Final = tuple(_FILL_COLUMNS)
