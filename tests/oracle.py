@@ -33,9 +33,9 @@ ResultKey = tuple[int, int, str, float, int]
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """All rows: results as (VaR, ES); day closes as (forecast VaR, forecast ES, hypothetical, actual, fees)."""
+    """All rows: results as (VaR, ES, log_seq); day closes as (forecast VaR, forecast ES, hypothetical, actual, fees)."""
 
-    results: dict[ResultKey, tuple[float, float]]
+    results: dict[ResultKey, tuple[float, float, float]]
     day_closes: dict[ResultKey, tuple[float, float, float, float, float]]
 
 
@@ -61,7 +61,7 @@ def expected(log: list[Record]) -> Expected:
     assert isinstance(genesis, Genesis)
     records = _without_repeats(log[1:])
     closes = _closes(records, genesis)
-    results: dict[ResultKey, tuple[float, float]] = {}
+    results: dict[ResultKey, tuple[float, float, float]] = {}
     day_closes: dict[ResultKey, tuple[float, float, float, float, float]] = {}
     frozen: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     corrections: list[PriceCorrection | FillCorrection] = []
@@ -79,7 +79,7 @@ def expected(log: list[Record]) -> Expected:
         through, done_through_ns = known[-1].log_seq, known[-1].as_of_ns
         corrections.append(body)
         again = [c for c in known if c.as_of_ns >= body.effective_ns]
-        _emit(genesis, records, again, corrections, results, day_closes, frozen, closes)
+        _emit(genesis, records, again, corrections, results, day_closes, frozen, closes, log_seq)
     _emit(genesis, records, [c for c in closes if c.log_seq > through], corrections, results, day_closes, frozen, closes)
     return Expected(results, day_closes)
 
@@ -147,10 +147,11 @@ def _emit(
     records: list[tuple[int, Record]],
     closes: list[_Close],
     corrections: list[PriceCorrection | FillCorrection],
-    results: dict[ResultKey, tuple[float, float]],
+    results: dict[ResultKey, tuple[float, float, float]],
     day_closes: dict[ResultKey, tuple[float, float, float, float, float]],
     frozen: dict[int, tuple[np.ndarray, np.ndarray]],
     every_close: list[_Close],
+    known_through: int = 0,
 ) -> None:
     if not closes:
         return
@@ -185,7 +186,7 @@ def _emit(
                 for m, method in enumerate(configuration.methods):
                     for c, confidence in enumerate(configuration.confidences):
                         key = (node_id, close.as_of_ns, method, confidence, revision)
-                        results[key] = (float(computed[0][p, m, c]), float(computed[1][p, m, c]))
+                        results[key] = (float(computed[0][p, m, c]), float(computed[1][p, m, c]), float(max(close.log_seq, known_through)))
 
 
 class _BatchBook:

@@ -116,15 +116,16 @@ def _market(rng: np.random.Generator, source_id: int, ids: tuple[int, ...], days
         start, end = close_ns(day - 1), close_ns(day)
         for part in range(3):
             through = start + (end - start) * (part + 1) // 3
-            rows = [(i, p, t) for i, p, t in late if rng.random() < 0.7]
-            late = []
+            arrived = [rng.random() < 0.4 for _ in late]
+            rows = [tick for tick, now in zip(late, arrived, strict=True) if now]
+            late = [tick for tick, now in zip(late, arrived, strict=True) if not now]
             for i in ids:
                 if disorder and rng.random() < 0.15:
                     continue  # a missing instrument takes its proxy's return
                 step = float(rng.normal(0, 0.02))
                 price[i] = price[i] + 3 * step if i == 6 else price[i] * (1 + step)
                 at = end if part == 2 else int(rng.integers(through - (end - start) // 3 + 1, through + 1))
-                if disorder and rng.random() < 0.05:
+                if disorder and rng.random() < 0.08:
                     late.append((i, price[i], at))
                 else:
                     rows.append((i, price[i], at))

@@ -84,7 +84,7 @@ class Cluster:
         world = make_world(seed, days=6 if cadence_ns else 11, cadence_ns=cadence_ns, disorder=seed % 5 != 0)
         self.records = interleave(world, seed, repeats=seed % 2 == 0)
         self.shard_count = int(self.rng.integers(1, 4))
-        self.process_count = int(self.rng.integers(1, 4))
+        self.process_count = int(self.rng.choice([1, 2, 2, 3]))
         self.processes: list[Process] = []
         self.born = 0
         self.round = 0
@@ -174,7 +174,9 @@ class Cluster:
         finishers = list(process.running)
         finisher = finishers[int(self.rng.integers(len(finishers)))]
         try:
-            next(process.running[finisher])
+            done = next(process.running[finisher])
+            if self.faults and self.appended < len(self.records):
+                self._strike(process, done)
         except StopIteration:
             del process.running[finisher]
         except Unavailable:
@@ -183,6 +185,14 @@ class Cluster:
             self.fenced += 1
             del process.running[finisher]
             finisher.fenced = True
+
+    def _strike(self, process: Process, done: str) -> None:
+        """Crash or pause right between two steps of a checkpoint, where it hurts most."""
+        draw = self.rng.random()
+        if done != "wait" and draw < 0.01:
+            self._crash(process)
+        elif done in ("committed", "published") and draw < 0.04:
+            process.asleep_until = self.round + int(self.rng.integers(150, 400))
 
     def _crash(self, process: Process) -> None:
         """The process is gone between two steps: nothing is released, nothing is flushed."""
@@ -214,7 +224,7 @@ class Cluster:
         if self.rng.random() < 0.3:  # empty, and nothing new will come: refreshing must fill it
             self.snapshots.clear()
             self.seen_orders.clear()
-        self.away_until = {"database": 0, "cache": 0}
+        self.away_until = {"database": 0, "cache": self.round + 200 if self.rng.random() < 0.3 else 0}
         for process in self.processes:
             process.asleep_until = 0
 
@@ -242,16 +252,16 @@ class Cluster:
         behind = any(c.log_seq < len(self.records) for p in self.processes for c in p.worker.cursors)
         return len(held) == self.shard_count and not busy and not behind
 
-    def _progress(self, wanted: dict[tuple[int, int, str, float, int], tuple[float, float]]) -> str:
+    def _progress(self, wanted: dict[tuple[int, int, str, float, int], tuple[float, float, float]]) -> str:
         missing = sorted(set(wanted) - set(self.results()))
         return f"{len(missing)} of {len(wanted)} results missing, first {missing[:1]}"
 
     def _check(
         self,
-        results: dict[tuple[int, int, str, float, int], tuple[float, float]],
+        results: dict[tuple[int, int, str, float, int], tuple[float, float, float]],
         day_closes: dict[tuple[int, int, str, float, int], tuple[float, float, float, float, float]],
     ) -> None:
-        got = {k: (r.value_at_risk, r.expected_shortfall) for k, r in self.results().items()}
+        got = {k: (r.value_at_risk, r.expected_shortfall, float(r.log_seq)) for k, r in self.results().items()}
         _compare("result rows", got, results)
         judged = {
             k: (

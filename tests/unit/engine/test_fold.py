@@ -57,7 +57,10 @@ def check(log: list[Record], node_ids: tuple[int, ...] | None = None) -> None:
     results, closes = run_fold(log, node_ids)
     wanted = expected(log)
     owned = set(node_ids) if node_ids else None
-    got = {(r.node_id, r.as_of_ns, r.method, r.confidence, r.revision): (r.value_at_risk, r.expected_shortfall) for r in results}
+    got = {
+        (r.node_id, r.as_of_ns, r.method, r.confidence, r.revision): (r.value_at_risk, r.expected_shortfall, float(r.log_seq))
+        for r in results
+    }
     assert got == {k: v for k, v in wanted.results.items() if owned is None or k[0] in owned}
     judged = {
         (d.node_id, d.as_of_ns, d.method, d.confidence, d.revision): (
