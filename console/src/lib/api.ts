@@ -1,0 +1,96 @@
+import type {
+  BookNode, Components, DayClose, Health, Page, Positions, ProblemDocument, Run, Snapshot,
+} from './contract.ts';
+
+const ROOT = 'api/v1';
+const KEY_NAME = 'plimsoll.api_key';
+const TIMEOUT_MS = 15_000;
+const PAGE_ITEMS = 1_000;
+const PAGES_MAX = 64;
+
+/** A failed request: the server's problem document, or what is known when there was no answer at all (status 0). */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly title: string;
+  readonly detail: string;
+  readonly instance: string;
+
+  constructor(status: number, title: string, detail: string, instance: string) {
+    super(`${title}: ${detail}`);
+    this.status = status;
+    this.title = title;
+    this.detail = detail;
+    this.instance = instance;
+  }
+}
+
+let key: string | null = sessionStorage.getItem(KEY_NAME);
+
+export function setKey(value: string): void {
+  key = value;
+  sessionStorage.setItem(KEY_NAME, value);
+}
+
+export const streamAddress = (): string => `${ROOT}/stream${key ? `?key=${encodeURIComponent(key)}` : ''}`;
+
+async function failure(response: Response, path: string): Promise<ApiError> {
+  const fallback = `The service answered ${response.status} ${response.statusText}`.trim();
+  let problem: ProblemDocument = {};
+  if (response.headers.get('content-type')?.includes('json')) problem = await response.json().catch(() => ({}));
+  const title = problem.title ?? 'Request failed';
+  return new ApiError(response.status, title, problem.detail ?? fallback, problem.instance ?? path);
+}
+
+async function get<T>(path: string, signal?: AbortSignal, accept: (status: number) => boolean = () => false): Promise<T> {
+  const limits = AbortSignal.timeout(TIMEOUT_MS);
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      headers: { Accept: 'application/json', ...(key ? { 'X-API-Key': key } : {}) },
+      cache: 'no-store',
+      signal: signal ? AbortSignal.any([signal, limits]) : limits,
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    const slow = limits.aborted ? `No answer within ${TIMEOUT_MS / 1000} s.` : 'The service could not be reached.';
+    throw new ApiError(0, 'No answer', slow, path);
+  }
+  if (!response.ok && !accept(response.status)) throw await failure(response, path);
+  return (await response.json()) as T;
+}
+
+const query = (values: Record<string, string | number | undefined>): string =>
+  new URLSearchParams(Object.entries(values).flatMap(([k, v]) => (v === undefined ? [] : [[k, String(v)]]))).toString();
+
+export const getRun = (signal?: AbortSignal): Promise<Run> => get(`${ROOT}/run`, signal);
+
+export const getNodes = async (signal?: AbortSignal): Promise<BookNode[]> =>
+  (await get<{ nodes: BookNode[] }>(`${ROOT}/nodes`, signal)).nodes;
+
+export const getSnapshots = async (signal?: AbortSignal): Promise<Snapshot[]> =>
+  (await get<{ snapshots: Snapshot[] }>(`${ROOT}/snapshots`, signal)).snapshots;
+
+export const getComponents = (node: number, method: string, confidence: number, signal?: AbortSignal): Promise<Components> =>
+  get(`${ROOT}/nodes/${node}/components?${query({ method, confidence })}`, signal);
+
+export const getPositions = (node: number, signal?: AbortSignal): Promise<Positions> =>
+  get(`${ROOT}/nodes/${node}/positions`, signal);
+
+/** 503 is an answer here, not a failure: it carries the checks that do not pass. */
+export const getHealth = (signal?: AbortSignal): Promise<Health> => get('health/ready', signal, (status) => status === 503);
+
+/** Every judged day from a date on, page by page, oldest first. */
+export async function getDayCloses(
+  node: number, method: string, confidence: number, from: string | undefined, signal?: AbortSignal,
+): Promise<DayClose[]> {
+  const items: DayClose[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    const path = `${ROOT}/nodes/${node}/day_closes?${query({ method, confidence, from, limit: PAGE_ITEMS, cursor })}`;
+    const answer = await get<Page<DayClose>>(path, signal);
+    items.push(...answer.items);
+    if (answer.next_cursor === null) return items;
+    cursor = answer.next_cursor;
+  }
+  return items;
+}

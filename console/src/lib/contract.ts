@@ -1,0 +1,178 @@
+/** The HTTP contract of the service, as types. Losses are positive: VaR and ES may be negative, and are shown as they are. */
+
+export interface Measure {
+  var: number | null;
+  es: number | null;
+  status: string;
+}
+
+/** method → confidence → measure */
+export type Measures = Record<string, Record<string, Measure>>;
+
+export interface Quality {
+  stale_share: number;
+  proxied_share: number;
+  thin_share: number;
+}
+
+export interface Live {
+  log_seq: number;
+  event_time: string;
+  market_value: number;
+  pnl: number;
+  measures: Measures;
+  quality: Quality;
+}
+
+export interface Final {
+  as_of: string;
+  revision: number;
+  log_seq: number;
+  measures: Measures;
+  quality: Quality;
+}
+
+export interface LastClose {
+  date: string;
+  hypothetical_pnl: number;
+  actual_pnl: number;
+  exceptions: string[];
+}
+
+export interface Snapshot {
+  node_id: number;
+  live: Live | null;
+  final: Final | null;
+  last_close: LastClose | null;
+}
+
+export interface Method {
+  name: string;
+  label: string;
+  description: string;
+}
+
+export interface Run {
+  run_id: string;
+  profile: string;
+  mode: 'replay' | 'live';
+  state: 'seeding' | 'running' | 'finished' | 'stopped';
+  clock: {
+    as_of: string | null;
+    first: string | null;
+    last: string | null;
+    days_done: number;
+    days_total: number | null;
+    speed: 'max' | number;
+    days_per_second: number;
+  };
+  methods: Method[];
+  confidences: number[];
+  base_currency: string;
+  log_seq: number;
+  counts: { ticks: number; results: number; rejected: Record<string, number>; late: number };
+  data_note: string;
+  version: string;
+}
+
+export interface BookNode {
+  node_id: number;
+  name: string;
+  kind: string;
+  parent_id: number | null;
+  currency: string;
+  description: string;
+}
+
+export interface DayClose {
+  date: string;
+  as_of: string;
+  forecast_var: number | null;
+  forecast_es: number | null;
+  hypothetical_pnl: number | null;
+  actual_pnl: number | null;
+  exception_hypothetical: boolean;
+  exception_actual: boolean;
+  status: string;
+  revision: number;
+}
+
+export interface Component {
+  instrument_id: number;
+  symbol: string;
+  quantity: number;
+  price: number;
+  exposure: number;
+  component_var: number;
+  component_es: number;
+  marginal_var: number;
+}
+
+export interface Components {
+  node_id: number;
+  as_of: string | null;
+  method: string;
+  confidence: number;
+  value_at_risk: number | null;
+  expected_shortfall: number | null;
+  currency: string;
+  items: Component[];
+  sum_component_var: number;
+  sum_component_es: number;
+}
+
+export interface Position {
+  instrument_id: number;
+  symbol: string;
+  quantity: number;
+  price: number | null;
+  price_time: string | null;
+  market_value: number | null;
+  currency: string;
+}
+
+export interface Positions {
+  node_id: number;
+  as_of: string | null;
+  currency: string;
+  items: Position[];
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+export interface Health {
+  status: string;
+  checks: Record<string, { ok: boolean; detail: string }>;
+}
+
+/** RFC 9457. */
+export interface ProblemDocument {
+  type?: string;
+  title?: string;
+  status?: number;
+  detail?: string;
+  instance?: string;
+}
+
+/** The measure of one method at one confidence, however the server spells the number ("0.990" is 0.99). */
+export function measureOf(measures: Measures | undefined, method: string, confidence: number): Measure | null {
+  const row = measures?.[method];
+  if (!row) return null;
+  const direct = row[String(confidence)];
+  if (direct) return direct;
+  const key = Object.keys(row).find((k) => Number(k) === confidence);
+  return key === undefined ? null : (row[key] ?? null);
+}
+
+/** Whether a close's exception list ("historical@0.99") names this method and confidence. */
+export function isException(close: LastClose | null, method: string, confidence: number): boolean {
+  return (
+    close?.exceptions.some((entry) => {
+      const at = entry.lastIndexOf('@');
+      return entry.slice(0, at) === method && Number(entry.slice(at + 1)) === confidence;
+    }) ?? false
+  );
+}

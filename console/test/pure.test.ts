@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { closeSeries, count, extend, lossRatio } from '../src/lib/closes.ts';
+import { type BookNode, type DayClose, isException, measureOf, type Snapshot } from '../src/lib/contract.ts';
+import { ago, clock, compact, confidenceName, day, longDay, money, percent, scaled, scaleFor, share, signedMoney } from '../src/lib/format.ts';
+import { loadBand, loadOf } from '../src/lib/load.ts';
+import { merge } from '../src/lib/merge.ts';
+import { treeKey, visibleRows } from '../src/lib/tree.ts';
+
+const node = (node_id: number, parent_id: number | null): BookNode => ({
+  node_id, parent_id, name: `n${node_id}`, kind: 'portfolio', currency: 'USD', description: '',
+});
+const close = (date: string, pnl: number | null, line: number | null, hit = false): DayClose => ({
+  date, as_of: `${date}T20:00:00Z`, forecast_var: line, forecast_es: line, hypothetical_pnl: pnl, actual_pnl: pnl,
+  exception_hypothetical: hit, exception_actual: hit, status: 'ok', revision: 0,
+});
+const snapshot = (log_seq: number, as_of: string, revision: number): Snapshot => ({
+  node_id: 1,
+  live: { log_seq, event_time: as_of, market_value: 0, pnl: 0, measures: {}, quality: { stale_share: 0, proxied_share: 0, thin_share: 0 } },
+  final: { as_of, revision, log_seq, measures: {}, quality: { stale_share: 0, proxied_share: 0, thin_share: 0 } },
+  last_close: null,
+});
+
+test('numbers keep their sign, and nothing is shown where there is no number', () => {
+  assert.equal(money(-1234567.4), '−1,234,567');
+  assert.equal(money(-0.2), '0');
+  assert.equal(money(null), '—');
+  assert.equal(money(Number.NaN), '—');
+  assert.equal(signedMoney(1234), '+1,234');
+  assert.equal(compact(-2_050_000), '−2.05m');
+  assert.equal(share(0), '0');
+  assert.equal(share(0.0004), '<0.1 %');
+  assert.equal(share(0.083), '8.3 %');
+  assert.equal(confidenceName(0.975), '97.5 %');
+  assert.equal(scaled(5_130_990, scaleFor([14_030_990, null])), '5.13');
+  assert.equal(scaled(1_830_990, scaleFor([9_030_990])), '1,831');
+  assert.equal(percent(-0.0001), '0 %');
+  assert.equal(scaleFor([5]).name, '');
+});
+
+test('times are read in UTC', () => {
+  assert.equal(longDay('2008-10-15T20:00:00Z'), 'Wed 15 Oct 2008');
+  assert.equal(day('2008-10-15'), '15 Oct 2008');
+  assert.equal(clock('2008-10-15T20:00:05Z'), '20:00:05');
+  assert.equal(day(null), '—');
+  assert.equal(ago(200_000), '3 min');
+});
+
+test('a measure is found however the server writes its confidence', () => {
+  const measures = { historical: { '0.990': { var: 1, es: 2, status: 'ok' } } };
+  assert.equal(measureOf(measures, 'historical', 0.99)?.var, 1);
+  assert.equal(measureOf(measures, 'historical', 0.95), null);
+  assert.equal(measureOf(undefined, 'historical', 0.95), null);
+});
+
+test('an exception is of one method at one confidence', () => {
+  const last = { date: '2008-10-14', hypothetical_pnl: -1, actual_pnl: -1, exceptions: ['historical@0.99'] };
+  assert.equal(isException(last, 'historical', 0.99), true);
+  assert.equal(isException(last, 'historical', 0.95), false);
+  assert.equal(isException(last, 'ewma_normal', 0.99), false);
+  assert.equal(isException(null, 'historical', 0.99), false);
+});
+
+test('numbers never go back: live by log_seq, final by as_of and revision', () => {
+  const held = snapshot(10, '2008-10-15T20:00:00Z', 1);
+  const older = merge(held, snapshot(9, '2008-10-15T20:00:00Z', 0));
+  assert.equal(older.live?.log_seq, 10);
+  assert.equal(older.final?.revision, 1);
+  const newer = merge(held, snapshot(11, '2008-10-16T20:00:00Z', 0));
+  assert.equal(newer.live?.log_seq, 11);
+  assert.equal(newer.final?.as_of, '2008-10-16T20:00:00Z');
+  assert.equal(merge(held, { ...held, live: null }).live?.log_seq, 10);
+});
+
+test('the tree shows children below their parents, keeps orphans, and hides what is collapsed', () => {
+  const nodes = [node(1, null), node(2, 1), node(4, 2), node(3, 1), node(9, 77)];
+  assert.deepEqual(visibleRows(nodes, new Set()).map((r) => [r.node.node_id, r.level]), [[1, 1], [2, 2], [4, 3], [3, 2], [9, 1]]);
+  const folded = visibleRows(nodes, new Set([2]));
+  assert.deepEqual(folded.map((r) => r.node.node_id), [1, 2, 3, 9]);
+  assert.deepEqual(folded.map((r) => [r.position, r.siblings]), [[1, 2], [1, 2], [2, 2], [2, 2]]);
+});
+
+test('keys walk the tree', () => {
+  const rows = visibleRows([node(1, null), node(2, 1), node(4, 2), node(3, 1)], new Set());
+  assert.deepEqual(treeKey('ArrowDown', rows, 0), { focus: 2 });
+  assert.deepEqual(treeKey('ArrowUp', rows, 0), { focus: 1 });
+  assert.deepEqual(treeKey('ArrowLeft', rows, 2), { focus: 2 });
+  assert.deepEqual(treeKey('ArrowLeft', rows, 1), { collapse: 2 });
+  assert.deepEqual(treeKey('ArrowRight', rows, 1), { focus: 4 });
+  assert.deepEqual(treeKey('End', rows, 0), { focus: 3 });
+  assert.equal(treeKey('ArrowRight', rows, 2), null);
+  const folded = visibleRows([node(1, null), node(2, 1)], new Set([1]));
+  assert.deepEqual(treeKey('ArrowRight', folded, 0), { expand: 1 });
+});
+
+test('the load is the loss over the line, and unknown without a positive line', () => {
+  assert.equal(loadOf(-50, 100), 0.5);
+  assert.equal(loadOf(50, 100), -0.5);
+  assert.equal(loadOf(0, 100), 0);
+  assert.equal(loadOf(-50, 0), null);
+  assert.equal(loadOf(-50, -5), null);
+  assert.equal(loadOf(null, 100), null);
+  assert.deepEqual([-0.1, 0, 0.76, 1, 1.01].map(loadBand), ['gain', 'calm', 'near', 'near', 'over']);
+});
+
+test('closes become columns, exceptions apart, and join by date', () => {
+  const rows = [close('2008-10-13', 5, 10), close('2008-10-14', -12, 10, true), close('2008-10-15', 1, null)];
+  const series = closeSeries(rows);
+  assert.deepEqual(series.line, [-10, -10, null]);
+  assert.deepEqual(series.calm, [5, null, 1]);
+  assert.deepEqual(series.exception, [null, -12, null]);
+  assert.deepEqual(count(series, -Infinity, Infinity), { days: 2, exceptions: 1 });
+  assert.equal(lossRatio(rows[1] as DayClose), 1.2);
+  assert.equal(lossRatio(rows[2] as DayClose), null);
+  const again = extend(rows, [close('2008-10-14', -9, 10), close('2008-10-15', 1, 10), close('2008-10-16', 2, 10)]);
+  assert.deepEqual(again.map((r) => [r.date, r.hypothetical_pnl]), [['2008-10-13', 5], ['2008-10-14', -9], ['2008-10-15', 1], ['2008-10-16', 2]]);
+  assert.equal(extend(rows, []).length, 3);
+});
