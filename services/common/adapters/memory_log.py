@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from threading import Condition
 from typing import Final, TypeAlias
+from weakref import WeakSet
 
 from services.common.ports import Entry, LoggedEntry, Unavailable
 
@@ -80,7 +81,7 @@ class MemoryLog:
         self._dropped_through = after_log_seq
         self._recorded_through = after_log_seq
         self._released_through = after_log_seq
-        self._readers: set[_MemoryLogReader] = set()
+        self._readers: WeakSet[_MemoryLogReader] = WeakSet()
         self._closed = False
 
     # ------------------------------------------------------------- Log
