@@ -8,6 +8,7 @@ Everything listens on 127.0.0.1 (or a Unix socket) only.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -23,7 +24,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NoReturn, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -70,10 +70,10 @@ class _Container:
         from testcontainers.core.container import DockerContainer
 
         self._ready = ready
-        self._container = DockerContainer(image).with_envs(**environment)
-        self._container.ports.update({f"{inside}/tcp": (HOST, outside) for inside, outside in ports.items()})
-        if command is not None:
-            self._container.with_command(command)
+        self._container = DockerContainer(image).with_envs(**environment).with_command(command)
+        # An address as well as a port: the engine then publishes on loopback only. The annotation of `ports` knows only numbers.
+        published: dict[str, Any] = {f"{inside}/tcp": (HOST, outside) for inside, outside in ports.items()}
+        self._container.ports.update(published)
         self._container.with_kwargs(labels={OWNER_LABEL: str(os.getpid())}, cap_drop=["ALL"], security_opt=["no-new-privileges"])
         self._container.start()
         self._await()
@@ -176,7 +176,8 @@ class HistoryServer:
         name = f"test_{secrets.token_hex(4)}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        url = urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
+        # Not urllib: it cannot put back the empty host of a Unix socket's URL.
+        url = re.sub(r"^(postgresql://[^/]*/)\w+", rf"\g<1>{name}", self.url)
         if self.has_timescale:
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
@@ -341,13 +342,13 @@ def _prepare_testcontainers() -> None:
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", HOST)
     os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
-    import docker
-
-    client = docker.from_env()
-    for container in client.containers.list(all=True, filters={"label": OWNER_LABEL}):
-        if not Path(f"/proc/{container.labels[OWNER_LABEL]}").exists():
-            container.remove(force=True, v=True)
-    client.close()
+    line = f'{{{{.ID}}}} {{{{.Label "{OWNER_LABEL}"}}}}'
+    listed = subprocess.run(
+        ["docker", "ps", "--all", "--filter", f"label={OWNER_LABEL}", "--format", line], capture_output=True, timeout=60, check=True
+    )
+    for identifier, owner in (row.split() for row in listed.stdout.decode().splitlines()):
+        if not Path(f"/proc/{owner}").exists():
+            subprocess.run(["docker", "rm", "--force", "--volumes", identifier], capture_output=True, timeout=60, check=False)
 
 
 def _wait(ready: Callable[[], bool], alive: Callable[[], bool]) -> None:
