@@ -27,11 +27,13 @@ _DAY_NS: Final = 86_400 * NS_PER_SECOND
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a replay is. `day` is the last closed trading day, None before the first."""
+    """Where a replay is. `day` is the last closed trading day, None before the first; `days_done` counts days with results."""
 
     day: str | None
     day_ns: int
     seeding: bool
+    seed_done: int
+    seed_total: int
     days_done: int
     days_total: int
     records: int
@@ -222,6 +224,8 @@ class Replayer:
             day=day,
             day_ns=day_ns,
             seeding=self._done < len(self.span.seed),
+            seed_done=min(self._done, len(self.span.seed)),
+            seed_total=len(self.span.seed),
             days_done=max(self._done - len(self.span.seed), 0),
             days_total=len(self.span.days),
             records=self.ingest.state.records,

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from services.common.feeds.port import FeedError
@@ -60,6 +61,6 @@ def load_sessions(calendar: str, first: date, last: date) -> Sessions:
     return Sessions(
         calendar,
         tuple(day.date() for day in table.index),
-        table["open"].to_numpy(dtype="datetime64[ns]").astype(np.int64),
-        table["close"].to_numpy(dtype="datetime64[ns]").astype(np.int64),
+        pd.DatetimeIndex(table["open"]).as_unit("ns").asi8,
+        pd.DatetimeIndex(table["close"]).as_unit("ns").asi8,
     )

@@ -193,5 +193,5 @@ def _time(cell: Any) -> date | int | None:
 def raise_all(path: Path, problems: list[str]) -> None:
     """Raise one FeedError with up to twenty problems of a file, if there are any."""
     if problems:
-        more = f"; and {len(problems) - PROBLEMS_MAX} more" if len(problems) > PROBLEMS_MAX else ""
+        more = "; and more" if len(problems) > PROBLEMS_MAX else ""
         raise FeedError(f"{path}: {'; '.join(problems[:PROBLEMS_MAX])}{more}")

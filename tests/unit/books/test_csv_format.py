@@ -98,7 +98,8 @@ def test_ids_of_the_book_in_use_stay_and_are_never_given_again() -> None:
     known = small_book()
     text = (
         HEADER
-        + "book,,,,USD,,,,\ninstrument,,,,USD,NEW,,equity,\ninstrument,,,,USD,BBB,,equity,\nnode,Fresh,firm,,,,,,\nnode,Long,portfolio,Fresh,,,,,\n"
+        + "book,,,,USD,,,,\ninstrument,,,,USD,NEW,,equity,\ninstrument,,,,USD,BBB,,equity,\n"
+        + "node,Fresh,firm,,,,,,\nnode,Long,portfolio,Fresh,,,,,\n"
     )
     book = import_book(text, known)
     ids = {i.symbol: i.instrument_id for i in book.instruments}
