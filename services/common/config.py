@@ -89,7 +89,7 @@ class ShardSettings(_Section):
 
     count: int = Field(1, ge=1, le=4096, description="shards of the book")
     lease_seconds: float = Field(5.0, gt=0.5, description="time after which a silent worker's shard is taken over")
-    per_worker_max: int = Field(4096, ge=1, description="shards one worker may hold")
+    per_worker_target: int = Field(0, ge=0, description="shards a worker takes at once, more only when nobody else does; 0 takes all")
 
 
 class IngestSettings(_Section):

@@ -1,0 +1,327 @@
+"""`plimsoll`: the command line, and the one place where ports meet adapters."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from risk_core.book import AssetClass, Book
+from services.common.config import Settings, SettingsError, load_settings
+from services.common.feeds.port import Feed
+from services.common.runtime import worker_name
+
+app = typer.Typer(
+    help="Plimsoll: streaming market risk. Ticks in, value at risk and expected shortfall out.\n\n"
+    "Start with [bold]plimsoll run[/bold]: it replays real history on embedded servers and opens a console in the browser.",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+errors = Console(stderr=True)
+
+From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day with results; days before seed the window.")]
+To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")]
+Speed = Annotated[str | None, typer.Option(help="Trading days per second, or max.")]
+FeedName = Annotated[str | None, typer.Option("--feed", help="sp500, synthetic, or a CSV or Parquet file.")]
+BookName = Annotated[str | None, typer.Option("--book", help="demo, imported, or a book CSV file.")]
+TicksPerDay = Annotated[int, typer.Option(min=1, max=10_000, help="More than 1 invents intraday paths between the closes.")]
+Exit = Annotated[bool, typer.Option("--exit", help="End when the replay has ended.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+Anew = Annotated[bool, typer.Option("--anew", help="Start a new run instead of going on where the last one was.")]
+
+
+class UserError(Exception):
+    """Something the user can mend; shown without a trace."""
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn errors that the user can mend into one clear message and exit code 2."""
+    from db.migrate import MigrationError
+    from services.common.adapters.embedded_servers import EmbeddedServerError
+    from services.common.books.table_rows import BookFileError
+    from services.common.feeds.port import FeedError
+    from services.common.ports import Unavailable
+    from services.ingest.genesis import GenesisMismatch
+
+    known = (
+        UserError,
+        SettingsError,
+        FeedError,
+        GenesisMismatch,
+        EmbeddedServerError,
+        MigrationError,
+        Unavailable,
+        BookFileError,
+        FileNotFoundError,
+    )
+    try:
+        yield
+    except known as error:
+        errors.print(f"[bold red]plimsoll:[/] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+
+
+def settings_for(
+    from_: datetime | None = None,
+    to: datetime | None = None,
+    speed: str | None = None,
+    feed: str | None = None,
+    book: str | None = None,
+    port: int | None = None,
+) -> Settings:
+    """Return settings from the environment, with what the command line gives on top."""
+    settings = load_settings()
+    given: dict[str, Any] = {"from_date": from_ and from_.date(), "to_date": to and to.date(), "speed": speed, "feed": feed, "book": book}
+    replay = {**settings.replay.model_dump(), **{k: v for k, v in given.items() if v is not None}}
+    api = {**settings.api.model_dump(), **({} if port is None else {"port": port})}
+    return load_settings(replay=replay, api=api)
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[threading.Event]:
+    """Yield an event that SIGINT and SIGTERM set; a second signal ends the process at once."""
+    stop = threading.Event()
+
+    def handle(number: int, _: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def feed_and_book(settings: Settings, ticks_per_day: int) -> tuple[Feed, Book]:
+    """Return the feed and the book that the settings name."""
+    from services.common.books.csv_import import import_book
+    from services.common.books.demo import demo
+    from services.common.feeds.catalog import open_feed
+    from services.common.feeds.port import select_days
+
+    feed = open_feed(settings.replay.feed, ticks_per_day)
+    name = settings.replay.book
+    if name == "demo":
+        span = select_days(feed, settings.replay.from_date, settings.replay.to_date, settings.model.window)
+        book, traded = demo(feed, span)
+        return traded, book
+    path = imported_book(settings) if name == "imported" else Path(name)
+    if not path.exists():
+        raise UserError(f"book {name!r}: there is no file {path}; import one with `plimsoll book import FILE`, or give --book demo")
+    return feed, import_book(path.read_bytes(), known_book(feed))
+
+
+def known_book(feed: Feed) -> Book:
+    """Return what a book file may refer to: the feed's instruments, under one node."""
+    from services.common.books.demo import FIRM, instruments_of
+
+    instruments = instruments_of(feed)
+    index = next((i.instrument_id for i in instruments if i.asset_class is AssetClass.INDEX), None)
+    return Book("USD", feed.calendar, instruments, (FIRM,), default_proxy_id=index)
+
+
+def imported_book(settings: Settings) -> Path:
+    """Return where `book import` keeps the book."""
+    return settings.data_directory / "book.csv"
+
+
+@app.command()
+def run(
+    from_: From = None,
+    to: To = None,
+    speed: Speed = None,
+    feed: FeedName = None,
+    book: BookName = None,
+    ticks_per_day: TicksPerDay = 1,
+    port: Annotated[int | None, typer.Option(help="Port of the console; 0 takes a free one.")] = None,
+    exit_: Exit = False,
+    json_: Json = False,
+    anew: Anew = False,
+    console: Annotated[bool, typer.Option(help="Serve the console and the API.")] = True,
+) -> None:
+    """Replay history through the whole service in this process, and open a console.
+
+    Goes on where the last run was; [bold]--anew[/bold] starts over. Ctrl-C stops it cleanly.
+    """
+    from services.cli.replay_view import ReplayView, print_json, result_table, summary
+    from services.embedded import Embedded
+    from services.ingest.log_state import scan
+    from services.main import processes, wiring
+
+    started = time.monotonic()
+    with user_errors(), ExitStack() as stack:
+        settings = settings_for(from_, to, speed, feed, book, port)
+        view = stack.enter_context(ReplayView())
+        view.say("Starting PostgreSQL and Valkey ...")
+        where = wiring.addresses(settings, stack)
+        wiring.migrate_at(where)
+        kept = wiring.stores(settings, where, stack)
+        view.say("Reading history ...")
+        source, held = feed_and_book(settings, ticks_per_day)
+        state = scan(e.payload for e in kept.log_store.entries(0))
+        service = Embedded(settings, wiring.embedded_universe(settings, kept), source, held, state, anew, uuid.uuid4().hex if anew else "")
+        stop = stack.enter_context(stop_on_signal())
+        stack.callback(service.close)
+        service.start()
+        if console and not exit_:
+            view.say(f"Console: {processes.serve_console(settings, service, kept, stack)}")
+        if source.note:
+            view.say(f"Data: {source.note}.")
+        service.wait(view.show, until_finished=exit_, stop=stop)
+        status = service.status()
+        rows = service.newest_results()
+        if json_:
+            print_json(summary(status, rows, held.nodes, time.monotonic() - started))
+        elif rows:
+            view.console.print(result_table(rows, held.nodes, 0.99))
+        view.say("Stopping; the next `plimsoll run` goes on from here." if status.state != "finished" else "Done.")
+
+
+@app.command()
+def migrate() -> None:
+    """Create or upgrade the tables, and the topics of a broker. Safe to repeat, and from several places at once."""
+    from services.main import wiring
+
+    with user_errors(), ExitStack() as stack:
+        settings = load_settings()
+        report = wiring.migrate_at(wiring.addresses(settings, stack))
+        for note in report.notes:
+            errors.print(note, highlight=False)
+        if settings.log.url != "memory:":
+            for made in wiring.set_up_topics(settings):
+                errors.print(f"made {made}", highlight=False)
+        errors.print(f"Schema {report.revision} on PostgreSQL {report.server}.", highlight=False)
+
+
+@app.command()
+def ingest(ticks_per_day: TicksPerDay = 1, anew: Anew = False) -> None:
+    """Publish a feed's ticks and fills to the log; one process writes, others stand by."""
+    from services.ingest.service import IngestService
+    from services.main import processes, wiring
+
+    with user_errors(), ExitStack() as stack:
+        settings = service_settings()
+        parts = processes.Parts.open(settings, stack)
+        source, held = feed_and_book(settings, ticks_per_day)
+        broker = wiring.broker(settings, stack)
+        service = IngestService(
+            feed=source,
+            book=held,
+            settings=settings,
+            log=broker.log,
+            dead_letters=parts.stores.dead_letters,
+            leases=parts.stores.leases,
+            clock=parts.clock,
+            owner=worker_name(settings.worker_name),
+            inbox=broker.fills(),
+            nonce=uuid.uuid4().hex if anew else "",
+            anew=anew,
+            observers=(),
+        )
+        service.run(stack.enter_context(stop_on_signal()))
+
+
+@app.command()
+def record() -> None:
+    """Keep the log in the database, verbatim: the log of record after the broker's retention."""
+    from services.main import processes, wiring
+
+    with user_errors(), ExitStack() as stack:
+        settings = service_settings()
+        parts = processes.Parts.open(settings, stack)
+        processes.record(parts, wiring.broker(settings, stack), stack.enter_context(stop_on_signal()))
+
+
+@app.command()
+def risk() -> None:
+    """Compute risk: lease shards, fold the log, write live and final numbers."""
+    from services.main import processes, wiring
+
+    with user_errors(), ExitStack() as stack:
+        settings = service_settings()
+        parts = processes.Parts.open(settings, stack)
+        processes.risk(parts, wiring.broker(settings, stack), stack.enter_context(stop_on_signal()))
+
+
+def service_settings() -> Settings:
+    """Return the settings of one process of a stack; the memory log has no other process to talk to."""
+    settings = load_settings()
+    if settings.log.url == "memory:":
+        raise UserError(
+            "RISK_LOG__URL = 'memory:' joins no processes: set it to pulsar://host:port, or use `plimsoll run`, which has all parts in one"
+        )
+    return settings
+
+
+book_app = typer.Typer(help="Your own book: import, export, compare.", no_args_is_help=True)
+app.add_typer(book_app, name="book")
+
+
+@book_app.command("import")
+def book_import(
+    file: Annotated[Path, typer.Argument(help="A book CSV; docs/book-format.md has the columns.")], feed: FeedName = None
+) -> None:
+    """Check a book file and keep it; `plimsoll run --book imported --anew` uses it. Nothing is half imported."""
+    from services.common.books.csv_import import import_book
+    from services.common.feeds.catalog import open_feed
+
+    with user_errors():
+        settings = settings_for(feed=feed)
+        data = file.read_bytes()
+        book = import_book(data, known_book(open_feed(settings.replay.feed)))
+        kept = imported_book(settings)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_suffix(".partial")
+        partial.write_bytes(data)
+        partial.replace(kept)
+        errors.print(
+            f"Imported {len(book.nodes)} nodes, {len(book.positions)} positions, {len(book.instruments)} instruments from {file}. "
+            "Use it with: plimsoll run --book imported --anew",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@book_app.command("export")
+def book_export(book: BookName = None, feed: FeedName = None) -> None:
+    """Print a book as CSV."""
+    from services.common.books.csv_format import export_book
+
+    with user_errors():
+        settings = settings_for(feed=feed, book=book)
+        sys.stdout.write(export_book(feed_and_book(settings, 1)[1]))
+
+
+@book_app.command("reconcile")
+def book_reconcile(
+    file: Annotated[Path, typer.Argument(help="Positions as another system has them.")], book: BookName = None, feed: FeedName = None
+) -> None:
+    """Compare the book's positions with a file; exit code 1 when they differ."""
+    from services.common.books.reconcile import difference_table, read_positions, reconcile
+
+    with user_errors():
+        settings = settings_for(feed=feed, book=book)
+        ours = feed_and_book(settings, 1)[1]
+        differences = reconcile(ours, ours.positions, read_positions(file.read_bytes(), ours))
+        sys.stdout.write(difference_table(differences) + "\n")
+        if differences:
+            raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,151 @@
+"""Adapters for a profile: the only file that imports them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from db.migrate import MigrationReport, migrate
+from services.common.adapters.postgres_connection import PostgresDatabase
+from services.common.adapters.postgres_leases import PostgresLeases
+from services.common.adapters.postgres_log_store import PostgresLogStore
+from services.common.adapters.postgres_queries import PostgresQueries
+from services.common.adapters.postgres_results import PostgresResultStore
+from services.common.adapters.postgres_runs import PostgresDeadLetters, PostgresRunStore
+from services.common.adapters.redis import RedisSnapshots
+from services.common.codec import decode
+from services.common.config import Settings
+from services.common.ports import DeadLetters, Inbox, Log, Publisher, Queries
+from services.common.runtime import SystemClock
+from services.common.schemas import MESSAGES, broker_schema
+from services.common.topics import SUBSCRIPTIONS, Topics
+from services.embedded import Universe
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where history and snapshots are, embedded servers started."""
+
+    history: str
+    snapshots: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """History and snapshots."""
+
+    database: PostgresDatabase
+    leases: PostgresLeases
+    results: PostgresResultStore
+    log_store: PostgresLogStore
+    runs: PostgresRunStore
+    dead_letters: DeadLetters
+    queries: Queries
+    snapshots: RedisSnapshots
+
+
+def addresses(settings: Settings, stack: ExitStack) -> Addresses:
+    """Return the addresses, starting the embedded servers that are asked for; they stop with the stack."""
+    history = settings.history.url.get_secret_value()
+    snapshots = settings.snapshots.url.get_secret_value()
+    if "embedded:" in (history, snapshots):
+        from services.common.adapters.embedded_servers import EmbeddedServers
+
+        urls = stack.enter_context(EmbeddedServers(settings.data_directory))
+        history = urls.history if history == "embedded:" else history
+        snapshots = urls.snapshots if snapshots == "embedded:" else snapshots
+    return Addresses(history, snapshots)
+
+
+def migrate_at(where: Addresses) -> MigrationReport:
+    """Bring the database to the newest schema."""
+    return migrate(where.history)
+
+
+def stores(settings: Settings, where: Addresses, stack: ExitStack) -> Stores:
+    """Connect to history and snapshots."""
+    database = PostgresDatabase(where.history)
+    stack.callback(database.close)
+    snapshots = RedisSnapshots(where.snapshots, settings.snapshots.ttl_seconds)
+    stack.callback(snapshots.close)
+    return Stores(
+        database=database,
+        leases=PostgresLeases(database),
+        results=PostgresResultStore(database, settings.history.checkpoint_keep_days),
+        log_store=PostgresLogStore(database, decode),
+        runs=PostgresRunStore(database, decode),
+        dead_letters=PostgresDeadLetters(database, settings.ingest.dead_letters_max),
+        queries=PostgresQueries(database),
+        snapshots=snapshots,
+    )
+
+
+def embedded_universe(settings: Settings, kept: Stores) -> Universe:
+    """Return the memory log over the table of records, with topics in memory."""
+    from services.common.adapters.memory_log import MemoryLog
+    from services.common.adapters.memory_topics import MemoryBroker, MemoryPublisher
+
+    log = MemoryLog(
+        after_log_seq=kept.log_store.last_log_seq(),
+        older=kept.log_store.entries,
+        payload_bytes_max=settings.log.payload_bytes_max,
+        flush_waits_for_record=True,
+    )
+    return Universe(
+        clock=SystemClock(),
+        log=log,
+        last_log_seq=lambda: log.last_log_seq,
+        trim=log.trim,
+        publisher=MemoryPublisher(MemoryBroker()),
+        leases=kept.leases,
+        results=kept.results,
+        log_store=kept.log_store,
+        runs=kept.runs,
+        dead_letters=kept.dead_letters,
+        snapshots=kept.snapshots,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The log and the topics of a broker; `fills` opens the inbound subscription."""
+
+    log: Log
+    publisher: Publisher
+    fills: Callable[[], Inbox]
+
+
+def broker(settings: Settings, stack: ExitStack) -> Broker:
+    """Connect to Pulsar: one client for the process."""
+    from services.common.adapters.pulsar import PulsarInbox, PulsarLog, PulsarPublisher, connect
+
+    topics = Topics(settings.log.tenant)
+    client = connect(settings.log.url)
+    stack.callback(client.close)
+    bounds = settings.log
+    log = PulsarLog(client, topics.address("log"), queue_max=bounds.queue_max, payload_bytes_max=bounds.payload_bytes_max)
+    stack.callback(log.close)
+    publisher = PulsarPublisher(client, topics, {name: broker_schema(name) for name in MESSAGES}, queue_max=bounds.queue_max)
+    stack.callback(publisher.close)
+
+    def fills() -> Inbox:
+        inbox = PulsarInbox(client, topics.address("fills"), SUBSCRIPTIONS["fills"][0])
+        stack.callback(inbox.close)
+        return inbox
+
+    return Broker(log, publisher, fills)
+
+
+def set_up_topics(settings: Settings) -> list[str]:
+    """Create what is missing on the broker; return what was made."""
+    from services.common.adapters.pulsar_admin import ensure_topics
+
+    return ensure_topics(settings.log)
+
+
+def missing_topics(settings: Settings) -> list[str]:
+    """Return what is missing on the broker."""
+    from services.common.adapters.pulsar_admin import missing
+
+    return missing(settings.log)
