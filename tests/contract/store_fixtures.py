@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
-from services.common.adapters.memory_queries import MemoryQueries
-from services.common.adapters.postgres_queries import PostgresQueries
 
 from db.migrate import migrate
 from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
 from services.common.adapters.embedded_servers import EmbeddedServers, ServerUrls
+from services.common.adapters.memory_queries import MemoryQueries
 from services.common.adapters.memory_stores import (
     MemoryDatabase,
     MemoryDeadLetters,
@@ -31,6 +30,7 @@ from services.common.adapters.memory_stores import (
 from services.common.adapters.postgres_connection import PostgresDatabase
 from services.common.adapters.postgres_leases import PostgresLeases
 from services.common.adapters.postgres_log_store import PostgresLogStore
+from services.common.adapters.postgres_queries import PostgresQueries
 from services.common.adapters.postgres_results import PostgresResultStore
 from services.common.adapters.postgres_runs import PostgresDeadLetters, PostgresRunStore
 from services.common.codec import decode
@@ -46,6 +46,7 @@ from services.common.ports import (
     ResultStore,
     RunStore,
 )
+from tests.real_servers import HistoryServer, unavailable
 
 DAY_NS = 86_400_000_000_000
 RUN = "run-a"
@@ -99,7 +100,7 @@ class Stores:
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """Return a table's rows (real servers only)."""
         assert self.admin is not None
-        return self.admin.execute(f"SELECT * FROM {table}").fetchall()  # type: ignore[arg-type]
+        return self.admin.execute(f"SELECT * FROM {table}").fetchall()
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +109,10 @@ def embedded_servers() -> Iterator[ServerUrls]:
     with tempfile.TemporaryDirectory(prefix="plimsoll-test-") as directory, EmbeddedServers(Path(directory)) as urls:
         migrate(urls.history)
         yield urls
+
+
+_timescale_databases: dict[str, str] = {}
+"""Server → its one database for these suites."""
 
 
 @pytest.fixture(params=["memory", "embedded", pytest.param("timescale", marks=pytest.mark.docker)])
@@ -129,7 +134,11 @@ def server_url(request: pytest.FixtureRequest, name: str) -> str:
     """Return the migrated database of a server."""
     if name == "embedded":
         return str(request.getfixturevalue("embedded_servers").history)
-    url = str(request.getfixturevalue("timescale_server"))
+    server: HistoryServer = request.getfixturevalue("timescale_server")
+    if not server.has_timescale:
+        unavailable("TimescaleDB in a container")
+    url = _timescale_databases.get(server.url) or server.new_database()
+    _timescale_databases[server.url] = url
     migrate(url)
     return url
 
@@ -156,7 +165,7 @@ def server_stores(name: str, url: str) -> Iterator[Stores]:
     """Yield stores over an emptied server."""
     database = PostgresDatabase(url, lock_seconds=2.0, abandoned_seconds=1.0)
     with psycopg.connect(url, autocommit=True, application_name="contract tests") as admin:
-        admin.execute(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY CASCADE")  # type: ignore[arg-type]
+        admin.execute("; ".join(f"DELETE FROM {table}" for table in TABLES))
 
         def pass_time(seconds: float) -> None:
             admin.execute("UPDATE shards SET lease_until = lease_until - make_interval(secs => %s)", (seconds,))

@@ -5,9 +5,7 @@ import threading
 import pytest
 
 from services.common.ports import Fenced, Lease
-from tests.contract.store_fixtures import Stores, bucket, embedded_servers, lease_of, server, stores
-
-__all__ = ["embedded_servers", "server", "stores"]
+from tests.contract.store_fixtures import Stores, bucket, lease_of
 
 
 def test_first_owner_gets_epoch_one_and_others_wait(stores: Stores) -> None:
