@@ -194,8 +194,11 @@ class LiveVectors:
 
     def measures(self, nodes: Integers) -> tuple[Floats, Floats]:
         """Return (value_at_risk, expected_shortfall), float64[n, M, C] each, exact on the present vectors; `nodes` is int64[n]."""
-        var, es = kernels.live_measures(nodes, self.shocks, self._tables[2], self._states, self._plan, self._tails)
-        return var, es
+        while True:
+            var, es, room = kernels.live_measures(nodes, self.shocks, self._tables[2], self._states, self._plan, self._tails)
+            if room == 0:
+                return var, es
+            self._tails = tables.empty_tails(self.plan, len(self._tables[2]), 2 * room)
 
     @property
     def vectors(self) -> Floats:

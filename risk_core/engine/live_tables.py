@@ -69,23 +69,19 @@ def live_plan(plan: MeasurePlan, age_order: Integers) -> t.LivePlan:
         runs[w] = _runs(age_order[left_out > _NEGLIGIBLE * left_out[0]])
     rows = sorted({int(w) for w, empirical in zip(plan.weight_of, plan.empirical, strict=True) if empirical})
     methods = [(rows.index(int(w)) if empirical else -1, int(w)) for w, empirical in zip(plan.weight_of, plan.empirical, strict=True)]
-    levels = np.ascontiguousarray(np.column_stack((plan.tail, plan.quantile, plan.density)))
+    levels = np.ascontiguousarray(np.column_stack((plan.tail, plan.quantile, plan.density, 1.0 / plan.tail)))
     return weights, runs, np.array(rows, np.int64), np.array(methods, np.int64), levels, plan.order
 
 
-def empty_tails(plan: MeasurePlan, nodes: int) -> t.Tails:
-    """Return kept tails of no scenario yet. Rows are long enough for any tail; pages that are never written take no memory."""
+def empty_tails(plan: MeasurePlan, nodes: int, room: int = 0) -> t.Tails:
+    """Return kept tails of no scenario yet, with room for at least twice the widest equally weighted tail."""
     tails = len({int(w) for w, empirical in zip(plan.weight_of, plan.empirical, strict=True) if empirical})
+    widest = int(plan.tail.max() * plan.scenarios) + 1
+    depth = min(plan.scenarios, max(room, 2 * widest, 64))
     size = np.zeros((nodes, 2), np.int64)
-    size[:, t.NEEDED] = int(plan.tail.max() * plan.scenarios) + 1
+    size[:, t.NEEDED] = widest
     shape = (nodes, tails, len(plan.confidences))
-    return (
-        np.zeros((nodes, plan.scenarios), np.int64),
-        np.zeros((nodes, tails, plan.scenarios)),
-        size,
-        np.zeros(shape, np.int64),
-        np.zeros(shape),
-    )
+    return np.zeros((nodes, depth), np.int32), np.zeros((nodes, tails, depth)), size, np.zeros(shape, np.int64), np.zeros(shape)
 
 
 def _runs(slots: Integers) -> Integers:

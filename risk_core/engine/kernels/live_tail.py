@@ -10,29 +10,29 @@ from numba import njit
 from numpy.typing import NDArray
 
 from risk_core.engine.kernels.tail import MASS_SLACK, lowest
-from risk_core.engine.kernels.updates import BOUND, SLACK, States, flush
+from risk_core.engine.kernels.updates import BOUND, GROUP, SLACK, WAITING, States, axpy, flush
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Slots = NDArray[np.int32]
 
 LivePlan = tuple[Floats, Integers, Integers, Integers, Floats, Integers]
-"""weights[W, S] by slot, runs[W, 2, 2] of slots that matter, tail_row[E] of weights, methods[M, 2], levels[C, 3], order[C]."""
+"""weights[W, S] by slot, runs[W, 2, 2] of slots that matter, tail_row[E] of weights, methods[M, 2], levels[C, 4], order[C]."""
 TAIL_OF: Final = 0  # methods: which kept tail it reads, -1 if normal
 WEIGHT_OF: Final = 1  # methods: which weights
 TAIL: Final = 0  # levels: 1 - confidence
 QUANTILE: Final = 1  # levels: normal quantile
 DENSITY: Final = 2  # levels: normal expected shortfall
+PER_TAIL: Final = 3  # levels: 1 / (1 - confidence)
 
-Tails = tuple[Integers, Floats, Integers, Integers, Floats]
-"""slot[P, S], slot_weight[P, E, S], size[P, 2], cut[P, E, C], rest[P, E, C]: each node's lowest scenarios, sorted, with their weights;
+Tails = tuple[Slots, Floats, Integers, Integers, Floats]
+"""slot[P, D], slot_weight[P, E, D], size[P, 2], cut[P, E, C], rest[P, E, C]: each node's lowest scenarios, sorted, with their weights;
 where each tail ends and the weight left for its last scenario."""
 KEPT: Final = 0  # size: scenarios kept, 0 if none are
 NEEDED: Final = 1  # size: of which the widest tail reads
 
-Scratch = tuple[Floats, Integers, Floats, Integers]
-
 _FAST: Final = {"reassoc", "nsz", "contract", "nnan"}
-_MARGIN: Final = 16  # scenarios kept beyond those needed, at least; or half as many again
+_MARGIN: Final = 12  # scenarios kept beyond those needed, at least; or a quarter more
 
 
 @njit(cache=True, nogil=True)
@@ -52,30 +52,42 @@ def _cut(weight: Floats, count: int, complete: bool, tail: Floats, order: Intege
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _weighted(weight: Floats, value: Floats, first: int, last: int) -> float:
-    """Return the sum of weight * value over [first, last)."""
+def _axpy_squares(vector: Floats, p: int, shocks: Floats, g: int, j: int, size: float, weight: Floats, row: int) -> float:
+    """Add size * shocks[g, j] to vector[p] and return the sum of weight[row] * vector[p]², in one pass."""
     total = 0.0
-    w, v = weight[first:last], value[first:last]  # slices start at 0: a loop that cannot see a negative index is vectorised
-    for i in range(w.size):
-        total += w[i] * v[i]
+    for s in range(vector.shape[1]):
+        x = vector[p, s] + size * shocks[g, j, s]
+        vector[p, s] = x
+        total += weight[row, s] * (x * x)
     return total
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _squares(weight: Floats, vector: Floats, first: int, last: int) -> float:
-    """Return the sum of weight * vector² over [first, last)."""
+def _squares(weight: Floats, row: int, vector: Floats, p: int, first: int, last: int) -> float:
+    """Return the sum of weight[row] * vector[p]² over [first, last)."""
     total = 0.0
-    w, v = weight[first:last], vector[first:last]
-    for s in range(w.size):
-        total += w[s] * (v[s] * v[s])
+    for s in range(np.uint64(first), np.uint64(last)):  # unsigned: no negative index to look for, so the loop is vectorised
+        total += weight[row, s] * (vector[p, s] * vector[p, s])
     return total
 
 
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _running(weight: Floats, p: int, e: int, value: Floats, count: int, total: Floats) -> None:
+    """Put the sums of weight[p, e] * value before each of `count` entries into total[e]. Two sums run side by side to hide latency."""
+    even, odd = 0.0, 0.0
+    for q in range(0, count - 1, 2):
+        total[e, q] = even + odd
+        even += weight[p, e, q] * value[q]
+        total[e, q + 1] = even + odd
+        odd += weight[p, e, q + 1] * value[q + 1]
+    total[e, count - 1] = even + odd if count % 2 == 1 else total[e, count - 1]
+
+
 @njit(cache=True, nogil=True)
-def _gather(vector: Floats, slot: Integers, count: int, value: Floats) -> int:
+def _gather(vector: Floats, p: int, slot: Slots, count: int, value: Floats) -> int:
     """Read the kept scenarios' present values; return how many neighbours are out of order."""
     for i in range(count):
-        value[i] = vector[slot[i]]
+        value[i] = vector[p, slot[p, i]]
     falls = 0
     for i in range(count - 1):
         falls += 1 if value[i] > value[i + 1] else 0
@@ -83,14 +95,14 @@ def _gather(vector: Floats, slot: Integers, count: int, value: Floats) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _resort(value: Floats, slot: Integers, count: int) -> None:
+def _resort(value: Floats, slot: Slots, p: int, count: int) -> None:
     """Insertion sort of nearly sorted entries."""
     for i in range(1, count):
-        x, k, at = value[i], slot[i], i
+        x, k, at = value[i], slot[p, i], i
         while at > 0 and value[at - 1] > x:
-            value[at], slot[at] = value[at - 1], slot[at - 1]
+            value[at], slot[p, at] = value[at - 1], slot[p, at - 1]
             at -= 1
-        value[at], slot[at] = x, k
+        value[at], slot[p, at] = x, k
 
 
 @njit(cache=True, nogil=True)
@@ -102,7 +114,7 @@ def _cut_all(p: int, plan: LivePlan, tails: Tails) -> int:
     for e in range(tail_row.size):
         for q in range(count):
             slot_weight[p, e, q] = weights[tail_row[e], slot[p, q]]
-        depth = _cut(slot_weight[p, e], count, count == slot.shape[1], levels[:, TAIL], order, cut[p, e], rest[p, e])
+        depth = _cut(slot_weight[p, e], count, count == weights.shape[1], levels[:, TAIL], order, cut[p, e], rest[p, e])
         if depth == 0:
             return 0
         needed = max(needed, depth)
@@ -110,13 +122,19 @@ def _cut_all(p: int, plan: LivePlan, tails: Tails) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _select(p: int, vector: Floats, scratch: Scratch, plan: LivePlan, tails: Tails) -> float:
-    """Select a node's tail anew, its lowest scenarios sorted; return the bound that all others respect."""
-    value, index, spare, spare_index = scratch
+def _select(p: int, vector: Floats, value: Floats, plan: LivePlan, tails: Tails) -> float:
+    """Select a node's tail anew, its lowest scenarios sorted into `value`; return the bound that all others respect.
+
+    NaN if the tails have too little room: NEEDED then says how much is wanted, and nothing is kept.
+    """
     slot, _, size, _, _ = tails
+    index, spare, spare_index = np.empty(vector.size, np.int64), np.empty(vector.size), np.empty(vector.size, np.int64)
     guess = size[p, NEEDED]
     while True:
-        wanted = min(vector.size, guess + max(_MARGIN, guess // 2))
+        wanted = min(vector.size, guess + max(_MARGIN, guess // 4))
+        if wanted > slot.shape[1]:
+            size[p, KEPT], size[p, NEEDED] = 0, wanted
+            return np.nan
         found = lowest(vector, min(vector.size, wanted + 1), value, index, spare, spare_index)
         size[p, KEPT] = min(found, wanted)
         for q in range(size[p, KEPT]):
@@ -129,7 +147,9 @@ def _select(p: int, vector: Floats, scratch: Scratch, plan: LivePlan, tails: Tai
 
 
 @njit(cache=True, nogil=True)
-def live_measures(which: Integers, shocks: Floats, nodes: Integers, states: States, plan: LivePlan, tails: Tails) -> tuple[Floats, Floats]:
+def live_measures(
+    which: Integers, shocks: Floats, nodes: Integers, states: States, plan: LivePlan, tails: Tails
+) -> tuple[Floats, Floats, int]:
     """Value at risk and expected shortfall of some nodes, exact on their present vectors; pending rows are added first.
 
     Each node keeps its lowest scenarios sorted, with a lower bound on all others. Since that selection every scenario lost at most the
@@ -150,44 +170,68 @@ def live_measures(which: Integers, shocks: Floats, nodes: Integers, states: Stat
     -------
     value_at_risk, expected_shortfall : float64[n, M, C]
         Loss positive, never clipped.
+    room : int
+        0, or the room that some node's tail needs: widen `tails` and call again.
     """
     weights, runs, tail_row, methods, levels, order = plan
     _, _, state, _, vectors, _, pending_row, pending_size = states
     slot, slot_weight, size, cut, rest = tails
-    scenarios = vectors.shape[1]
-    shape = (which.size, methods.shape[0], order.size)
+    scenarios, count, tailed = vectors.shape[1], which.size, tail_row.size > 0
+    shape = (count, methods.shape[0], order.size)
     var, es = np.empty(shape), np.empty(shape)
-    value = np.empty(scenarios)
-    scratch = (value, np.empty(scenarios, np.int64), np.empty(scenarios), np.empty(scenarios, np.int64))
-    for i in range(which.size):
+    value, total = np.empty(scenarios), np.empty((tail_row.size, scenarios))
+    # the scattered tables are read ahead, many nodes at once: in the loop below each would be waited for
+    ahead, ahead_float = np.empty((count, 5), np.int64), np.empty((count, 2))
+    for i in range(count):
         p = which[i]
-        flush(p, shocks, nodes, vectors, pending_row, pending_size)
-        vector = vectors[p]
-        if tail_row.size > 0:
-            valid = size[p, KEPT] > 0
-            if valid and _gather(vector, slot[p], size[p, KEPT], value) > 0:
-                _resort(value, slot[p], size[p, KEPT])
+        ahead[i, 0], ahead[i, 1], ahead[i, 2] = nodes[p, WAITING], nodes[p, GROUP], pending_row[p, 0]
+        ahead[i, 3], ahead[i, 4] = size[p, KEPT], size[p, NEEDED]
+        ahead_float[i, 0], ahead_float[i, 1] = pending_size[p, 0], state[p, BOUND] - state[p, SLACK] * (1.0 + 1e-9)
+    fused = -1  # weights of the first normal method: its sum of squares shares the pass that adds a single pending row
+    for m in range(methods.shape[0]):
+        fused = methods[m, WEIGHT_OF] if fused < 0 and methods[m, TAIL_OF] < 0 else fused
+    for i in range(count):
+        p = which[i]
+        waiting, g, row, kept, needed = ahead[i, 0], ahead[i, 1], ahead[i, 2], ahead[i, 3], ahead[i, 4]
+        row_size, limit = ahead_float[i, 0], ahead_float[i, 1]
+        known, square = -1, 0.0
+        if waiting == 1 and fused >= 0:
+            square, known = _axpy_squares(vectors, p, shocks, g, row, row_size, weights, fused), fused
+            nodes[p, WAITING] = 0
+        elif waiting == 1:
+            axpy(vectors, p, shocks, g, row, row_size)
+            nodes[p, WAITING] = 0
+        elif waiting > 1:
+            flush(p, shocks, nodes, vectors, pending_row, pending_size)
+        if tailed:
+            valid = kept > 0
+            if valid and _gather(vectors, p, slot, kept, value) > 0:
+                _resort(value, slot, p, kept)
                 depth = _cut_all(p, plan, tails)
                 valid = depth > 0
-                size[p, NEEDED] = depth if valid else size[p, NEEDED]
-            if not valid or value[size[p, NEEDED] - 1] > state[p, BOUND] - state[p, SLACK] * (1.0 + 1e-9):
-                state[p, BOUND] = _select(p, vector, scratch, plan, tails)
+                if valid:
+                    needed = size[p, NEEDED] = depth
+            if not valid or value[needed - 1] > limit:
+                state[p, BOUND] = _select(p, vectors[p], value, plan, tails)
                 state[p, SLACK] = 0.0
+                needed = size[p, NEEDED]
+                if math.isnan(state[p, BOUND]):
+                    return var, es, needed
+        for e in range(tail_row.size):
+            _running(slot_weight, p, e, value, needed, total)
         for m in range(methods.shape[0]):
-            e, row = methods[m, TAIL_OF], methods[m, WEIGHT_OF]
+            e, w = methods[m, TAIL_OF], methods[m, WEIGHT_OF]
             if e >= 0:
-                total, first = 0.0, 0
-                for q in range(order.size):
-                    c = order[q]
-                    k = cut[p, e, c]
-                    total += _weighted(slot_weight[p, e], value, first, k)
-                    first = k
-                    var[i, m, c] = 0.0 - value[k]
-                    es[i, m, c] = 0.0 - (total + rest[p, e, c] * value[k]) / levels[c, TAIL]
-            else:
-                square = _squares(weights[row], vector, runs[row, 0, 0], runs[row, 0, 1])
-                square += _squares(weights[row], vector, runs[row, 1, 0], runs[row, 1, 1])
-                sigma = math.sqrt(square)
                 for c in range(order.size):
-                    var[i, m, c], es[i, m, c] = levels[c, QUANTILE] * sigma, levels[c, DENSITY] * sigma
-    return var, es
+                    k = cut[p, e, c]
+                    var[i, m, c] = 0.0 - value[k]
+                    es[i, m, c] = 0.0 - (total[e, k] + rest[p, e, c] * value[k]) * levels[c, PER_TAIL]
+                continue
+            if w != known:
+                square = _squares(weights, w, vectors, p, runs[w, 0, 0], runs[w, 0, 1])
+                square += _squares(weights, w, vectors, p, runs[w, 1, 0], runs[w, 1, 1])
+                known = w
+            sigma = math.sqrt(square)
+            for c in range(order.size):
+                var[i, m, c], es[i, m, c] = levels[c, QUANTILE] * sigma, levels[c, DENSITY] * sigma
+    return var, es, 0

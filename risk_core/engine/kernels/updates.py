@@ -66,37 +66,42 @@ _FAST: Final = {"reassoc", "nsz", "contract", "nnan"}
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _axpy(vector: Floats, row: Floats, size: float) -> None:
-    for s in range(vector.size):
-        vector[s] += size * row[s]
+def axpy(vector: Floats, p: int, shocks: Floats, g: int, j: int, size: float) -> None:
+    """Add size * shocks[g, j] to vector[p]."""
+    for s in range(vector.shape[1]):
+        vector[p, s] += size * shocks[g, j, s]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _axpy4(vector: Floats, r0: Floats, r1: Floats, r2: Floats, r3: Floats, a0: float, a1: float, a2: float, a3: float) -> None:
-    for s in range(vector.size):
-        vector[s] += (a0 * r0[s] + a1 * r1[s]) + (a2 * r2[s] + a3 * r3[s])
+def _axpy4(vector: Floats, p: int, shocks: Floats, g: int, row: Integers, size: Floats, q: int) -> None:
+    """Add four pending rows, q to q + 3."""
+    j0, j1, j2, j3 = row[p, q], row[p, q + 1], row[p, q + 2], row[p, q + 3]
+    a0, a1, a2, a3 = size[p, q], size[p, q + 1], size[p, q + 2], size[p, q + 3]
+    for s in range(vector.shape[1]):
+        vector[p, s] += (a0 * shocks[g, j0, s] + a1 * shocks[g, j1, s]) + (a2 * shocks[g, j2, s] + a3 * shocks[g, j3, s])
 
 
 @njit(cache=True, nogil=True)
-def _add_rows(vector: Floats, shocks: Floats, row: Integers, size: Floats, count: int) -> None:
-    """Add pending rows: vector += sum of size * shocks[row]."""
-    if count == 1:
-        _axpy(vector, shocks[row[0]], size[0])
+def flush(p: int, shocks: Floats, nodes: Integers, vector: Floats, pending_row: Integers, pending_size: Floats) -> None:
+    """Add a node's pending rows to its vector. Whole arrays and indices, no slices: a slice is reference-counted, and that is slow."""
+    waiting, g = nodes[p, WAITING], nodes[p, GROUP]
+    nodes[p, WAITING] = 0
+    if waiting == 1:
+        axpy(vector, p, shocks, g, pending_row[p, 0], pending_size[p, 0])
         return
-    for q in range(count, count + (-count) % 4):
-        row[q], size[q] = row[0], 0.0
-    for q in range(0, count, 4):
-        r0, r1, r2, r3 = shocks[row[q]], shocks[row[q + 1]], shocks[row[q + 2]], shocks[row[q + 3]]
-        _axpy4(vector, r0, r1, r2, r3, size[q], size[q + 1], size[q + 2], size[q + 3])
+    for q in range(waiting, waiting + (-waiting) % 4):
+        pending_row[p, q], pending_size[p, q] = pending_row[p, 0], 0.0
+    for q in range(0, waiting, 4):
+        _axpy4(vector, p, shocks, g, pending_row, pending_size, q)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _scale_leg(vector: Floats, leg: Floats, change: float) -> float:
-    """Add change * leg to vector; return the most that any scenario lost."""
+def _scale_leg(vector: Floats, p: int, legs: Floats, leg: int, change: float) -> float:
+    """Add change * legs[leg] to vector[p]; return the most that any scenario lost."""
     lowest = 0.0
-    for s in range(vector.size):
-        move = change * leg[s]
-        vector[s] += move
+    for s in range(vector.shape[1]):
+        move = change * legs[leg, s]
+        vector[p, s] += move
         lowest = min(lowest, move)
     return -lowest
 
@@ -165,10 +170,10 @@ def apply(
                     size = amount * rate
                     state[p, SLACK] += size * bounds[g, row, FALL] if size > 0.0 else -size * bounds[g, row, RISE]
                     if leg >= 0:
-                        _axpy(leg_vector[leg], shocks[g, row], amount)
+                        axpy(leg_vector, leg, shocks, g, row, amount)
                     waiting = nodes[p, WAITING]
                     if waiting == PENDING:
-                        _add_rows(vector[p], shocks[g], pending_row[p], pending_size[p], PENDING)
+                        flush(p, shocks, nodes, vector, pending_row, pending_size)
                         waiting = 0
                     pending_row[p, waiting], pending_size[p, waiting] = row, size
                     nodes[p, WAITING] = waiting + 1
@@ -190,7 +195,7 @@ def apply(
                 change = -_rate(fx_to_base, of, into)
                 fx_to_base[k] = new
                 change += _rate(fx_to_base, of, into)
-                state[p, SLACK] += _scale_leg(vector[p], leg_vector[leg], change)
+                state[p, SLACK] += _scale_leg(vector, p, leg_vector, leg, change)
                 state[p, VALUE] += change * leg_state[leg, VALUE]
                 state[p, GROSS] += change * leg_state[leg, GROSS]
                 state[p, WEAR] += state[p, GROSS]
@@ -198,15 +203,6 @@ def apply(
                 nodes[p, DIRTY] = 1
         fx_to_base[k] = new
     return worn
-
-
-@njit(cache=True, nogil=True)
-def flush(p: int, shocks: Floats, nodes: Integers, vector: Floats, pending_row: Integers, pending_size: Floats) -> None:
-    """Add a node's pending rows to its vector."""
-    waiting = nodes[p, WAITING]
-    if waiting > 0:
-        _add_rows(vector[p], shocks[nodes[p, GROUP]], pending_row[p], pending_size[p], waiting)
-        nodes[p, WAITING] = 0
 
 
 @njit(cache=True, nogil=True)
