@@ -111,8 +111,8 @@ class _Container:
 class _Process:
     """A server as a plain process in a private directory; see `Unit`."""
 
-    def __init__(self, command: list[str], log: Path, ready: Callable[[], bool]) -> None:
-        self._command, self._log, self._ready = command, log, ready
+    def __init__(self, command: list[str], log: Path, ready: Callable[[], bool], environment: dict[str, str]) -> None:
+        self._command, self._log, self._ready, self._environment = command, log, ready, os.environ | environment
         self.start()
 
     def kill(self) -> None:
@@ -122,7 +122,12 @@ class _Process:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=self._environment,
             )
         try:
             _wait(self._ready, lambda: self._process.poll() is None)
@@ -232,7 +237,7 @@ def run_pulsar() -> Iterator[PulsarServer]:
 
     if image := container_image("PULSAR_IMAGE"):
         # The broker tells its clients the port to come back to, so it has the same number inside and outside.
-        environment = {"PULSAR_PREFIX_brokerServicePort": str(port), "PULSAR_PREFIX_advertisedAddress": HOST, "PULSAR_MEM": _BROKER_MEMORY}
+        environment = _BROKER_ENVIRONMENT | {"PULSAR_PREFIX_brokerServicePort": str(port), "PULSAR_PREFIX_advertisedAddress": HOST}
         container = _Container(image, {port: port, 8080: port_http}, environment, ready, ["bash", "-c", PULSAR_COMMAND])
         try:
             yield PulsarServer(url, admin_url, container)
@@ -242,7 +247,7 @@ def run_pulsar() -> Iterator[PulsarServer]:
         with tempfile.TemporaryDirectory(prefix="plimsoll-pulsar-", ignore_cleanup_errors=True) as directory:
             subprocess.run([str(ROOT / "docker/pulsar/jars.sh"), str(ROOT / "build/pulsar/lib")], check=True, timeout=900)
             command = [str(ROOT / "docker/pulsar/run-plain.sh"), directory, str(port), str(port_http)]
-            process = _Process(command, Path(directory) / "broker.log", ready)
+            process = _Process(command, Path(directory) / "broker.log", ready, _BROKER_ENVIRONMENT)
             try:
                 yield PulsarServer(url, admin_url, process)
             finally:
@@ -325,7 +330,11 @@ def valkey_server() -> Iterator[SnapshotServer]:
         yield server
 
 
-_BROKER_MEMORY: Final = "-Xms128m -Xmx384m -XX:MaxDirectMemorySize=384m"
+_BROKER_ENVIRONMENT: Final = {
+    "PULSAR_MEM": "-Xms128m -Xmx384m -XX:MaxDirectMemorySize=384m",
+    # A broker that lives for one test run is better off without the optimising compiler: it starts in half the CPU time.
+    "PULSAR_EXTRA_OPTS": "-XX:TieredStopAtLevel=1",
+}
 
 
 @contextmanager
