@@ -29,7 +29,8 @@ class MemorySnapshots:
 
     def write(self, shard_id: str, epoch: int, run_id: str, kind: SnapshotKind, items: Sequence[Snapshot]) -> int:
         """Compare and set."""
-        if not self._enter(shard_id, epoch):
+        self._require()
+        if not items or not self._enter(shard_id, epoch):
             return 0
         expires_ns = self._clock.now_ns() + self._ttl_ns
         taken = 0
@@ -53,7 +54,8 @@ class MemorySnapshots:
 
     def refresh(self, shard_id: str, epoch: int, node_ids: Sequence[int]) -> None:
         """Extend the time to live, unless a higher epoch rules."""
-        if not self._enter(shard_id, epoch):
+        self._require()
+        if not node_ids or not self._enter(shard_id, epoch):
             return
         expires_ns = self._clock.now_ns() + self._ttl_ns
         for node_id in node_ids:
@@ -68,7 +70,6 @@ class MemorySnapshots:
         self._held.clear()
 
     def _enter(self, shard_id: str, epoch: int) -> bool:
-        self._require()
         now_ns = self._clock.now_ns()
         ruling, until_ns = self._epochs.get(shard_id, (0, now_ns))
         if until_ns > now_ns and epoch < ruling:
