@@ -20,6 +20,7 @@ from services.ingest.replay import Replayer
 from services.recorder.recorder import Recorder
 from services.risk.finisher import FinisherPorts
 from services.risk.loops import finish_loop, read_loop
+from services.risk.observer import Observer
 from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
 
 POLL_SECONDS = 0.05
@@ -60,6 +61,7 @@ class Embedded:
     feed: Feed
     book: Book
     state: LogState
+    observer: Observer
     anew: bool = False
     nonce: str = ""
     group: Group = field(default_factory=Group)
@@ -78,7 +80,7 @@ class Embedded:
             log=u.log,
             leases=u.leases,
             runs=u.runs,
-            finishing=FinisherPorts(u.results, u.publisher, u.snapshots, self._recorded.holds),
+            finishing=FinisherPorts(u.results, u.publisher, u.snapshots, self._recorded.holds, u.clock, self.observer),
             clock=u.clock,
             calculation=calculation,
         )

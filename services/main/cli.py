@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -159,6 +160,7 @@ def run(
     Goes on where the last run was; [bold]--anew[/bold] starts over. Ctrl-C stops it cleanly.
     """
     from services.cli.replay_view import ReplayView, print_json, result_table, summary
+    from services.common.metrics import Metrics
     from services.embedded import Embedded
     from services.ingest.log_state import scan
     from services.main import processes, wiring
@@ -174,17 +176,20 @@ def run(
         view.say("Reading history ...")
         source, held = feed_and_book(settings, ticks_per_day)
         state = scan(e.payload for e in kept.log_store.entries(0))
-        service = Embedded(settings, wiring.embedded_universe(settings, kept), source, held, state, anew, uuid.uuid4().hex if anew else "")
+        metrics = Metrics()
+        nonce = uuid.uuid4().hex if anew else ""
+        service = Embedded(settings, wiring.embedded_universe(settings, kept), source, held, state, metrics, anew, nonce)
         stop = stack.enter_context(stop_on_signal())
         stack.callback(service.close)
         service.start()
         if console and not exit_:
-            view.say(f"Console: {processes.serve_console(settings, service, kept, stack)}")
+            view.say(f"Console: {processes.serve_console(settings, service, kept, metrics, stack)}")
         if source.note:
             view.say(f"Data: {source.note}.")
         service.wait(view.show, until_finished=exit_, stop=stop)
         status = service.status()
         rows = service.newest_results()
+        status = replace(status, results=kept.queries.counts(status.run_id).results if status.run_id else 0)
         if json_:
             print_json(summary(status, rows, held.nodes, time.monotonic() - started))
         elif rows:
@@ -231,7 +236,7 @@ def ingest(ticks_per_day: TicksPerDay = 1, anew: Anew = False) -> None:
             inbox=broker.fills(),
             nonce=uuid.uuid4().hex if anew else "",
             anew=anew,
-            observers=(),
+            observers=(processes.IngestObserver(parts.metrics),),
         )
         service.run(stack.enter_context(stop_on_signal()))
 
@@ -256,6 +261,15 @@ def risk() -> None:
         settings = service_settings()
         parts = processes.Parts.open(settings, stack)
         processes.risk(parts, wiring.broker(settings, stack), stack.enter_context(stop_on_signal()))
+
+
+@app.command()
+def api() -> None:
+    """Serve the HTTP interface and the console over a stack's stores."""
+    from services.main import processes
+
+    with user_errors(), ExitStack() as stack:
+        processes.api(processes.Parts.open(load_settings(), stack), stack.enter_context(stop_on_signal()))
 
 
 def service_settings() -> Settings:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from threading import Event
 
+from services.api.app import ApiDependencies, create_app
+from services.api.server import ServeError, serve
 from services.common.config import Settings
+from services.common.evidence import EvidencePorts, StoredEvidence
+from services.common.metrics import Metrics, start_exporter
+from services.common.ports import Clock
 from services.common.run_identity import calculation_hash
 from services.common.runtime import Group, SystemClock, worker_name
+from services.common.status import RunStatus
 from services.embedded import Embedded
+from services.main.stored_status import StoredStatus
 from services.main.wiring import Broker, Stores, addresses, stores
 from services.recorder.recorder import Recorder
 from services.risk.finisher import FinisherPorts
@@ -17,6 +26,7 @@ from services.risk.loops import finish_loop, read_loop
 from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
 
 POLL_SECONDS = 0.2
+READY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +36,33 @@ class Parts:
     settings: Settings
     stores: Stores
     clock: SystemClock
+    metrics: Metrics
 
     @staticmethod
     def open(settings: Settings, stack: ExitStack) -> Parts:
-        """Connect to the stores."""
-        return Parts(settings, stores(settings, addresses(settings, stack), stack), SystemClock())
+        """Connect to the stores, and serve metrics."""
+        metrics = Metrics()
+        exporter = start_exporter(metrics, settings.metrics.host, settings.metrics.port)
+        if exporter is not None:
+            stack.callback(exporter.close)
+        return Parts(settings, stores(settings, addresses(settings, stack), stack), SystemClock(), metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestObserver:
+    """Counts what ingest refuses."""
+
+    metrics: Metrics
+
+    def accepted(self, kind: str, count: int) -> None:
+        """Counted where ticks are folded."""
+
+    def refused(self, reason: str, count: int) -> None:
+        """Count refused messages by reason."""
+        self.metrics.rejected(str(reason), count)
+
+    def warned(self, warning: str, count: int) -> None:
+        """Strange, but taken."""
 
 
 def record(parts: Parts, broker: Broker, stop: Event) -> None:
@@ -39,7 +71,9 @@ def record(parts: Parts, broker: Broker, stop: Event) -> None:
     try:
         while not stop.is_set():
             if recorder.try_step(POLL_SECONDS) is None:
+                parts.metrics.history_error()
                 stop.wait(POLL_SECONDS)
+            parts.metrics.log_seq(recorder.log_seq)
     finally:
         recorder.close()
 
@@ -51,16 +85,14 @@ def risk(parts: Parts, broker: Broker, stop: Event) -> None:
         log=broker.log,
         leases=kept.leases,
         runs=kept.runs,
-        finishing=FinisherPorts(kept.results, broker.publisher, kept.snapshots, lambda log_seq: True),
+        finishing=FinisherPorts(kept.results, broker.publisher, kept.snapshots, lambda log_seq: True, parts.clock, parts.metrics),
         clock=parts.clock,
         calculation=calculation_hash(),
     )
     shards = settings.shards
+    name = worker_name(settings.worker_name)
     worker = RiskWorker(
-        ports,
-        WorkerSettings(
-            worker_name(settings.worker_name), shards.count, shards.per_worker_target, shards.lease_seconds, settings.history.pending_max
-        ),
+        ports, WorkerSettings(name, shards.count, shards.per_worker_target, shards.lease_seconds, settings.history.pending_max)
     )
     group = Group()
     group.start("risk worker", lambda stopped: read_loop(worker, stopped))
@@ -73,6 +105,52 @@ def risk(parts: Parts, broker: Broker, stop: Event) -> None:
     group.check()
 
 
-def serve_console(settings: Settings, service: Embedded, kept: Stores, stack: ExitStack) -> str:
-    """Serve API and console in this process; return the address."""
-    return "not built yet"
+def api(parts: Parts, stop: Event) -> None:
+    """Serve the interface until stopped."""
+    settings, kept = parts.settings, parts.stores
+    deps = _dependencies(settings, kept, StoredStatus(settings, kept.runs, kept.queries).read, parts.clock, parts.metrics)
+    serve(create_app(deps, settings.api), settings.api.host, settings.api.port, stop, lambda address: None)
+
+
+def serve_console(settings: Settings, service: Embedded, kept: Stores, metrics: Metrics, stack: ExitStack) -> str:
+    """Serve API and console from a thread of this process; return the address."""
+    deps = _dependencies(settings, kept, service.status, service.universe.clock, metrics)
+    app = create_app(deps, settings.api)
+    answered: list[str] = []
+    failed: list[BaseException] = []
+    ready, stop = Event(), Event()
+
+    def tell(address: str) -> None:
+        answered.append(address)
+        ready.set()
+
+    def run() -> None:
+        try:
+            serve(app, settings.api.host, settings.api.port, stop, tell)
+        except BaseException as error:
+            failed.append(error)
+            ready.set()
+
+    thread = threading.Thread(target=run, name="api", daemon=True)
+    thread.start()
+    stack.callback(thread.join, 5.0)
+    stack.callback(stop.set)
+    ready.wait(READY_SECONDS)
+    if failed:
+        raise failed[0]
+    if not answered:
+        raise ServeError(f"the interface did not answer within {READY_SECONDS:.0f} s")
+    return answered[0]
+
+
+def _dependencies(settings: Settings, kept: Stores, status: Callable[[], RunStatus], clock: Clock, metrics: Metrics) -> ApiDependencies:
+    return ApiDependencies(
+        runs=kept.runs,
+        queries=kept.queries,
+        snapshots=kept.snapshots,
+        evidence=StoredEvidence(EvidencePorts(kept.runs, kept.results, kept.queries, kept.log_store), settings.shards.count),
+        status=status,
+        clock=clock,
+        shard_count=settings.shards.count,
+        metrics=metrics,
+    )

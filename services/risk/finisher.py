@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from risk_core.engine.canonical import Evaluated, Evaluator, Frozen
 from risk_core.engine.fold import Bucket
-from services.common.ports import Checkpoint, Commit, Lease, Publisher, ResultStore, Snapshot, Snapshots, Unavailable
+from services.common.ports import Checkpoint, Clock, Commit, Lease, Publisher, ResultStore, Snapshot, Snapshots, Unavailable
 from services.common.schemas import encode_day_close, encode_result
 from services.common.snapshot_payload import encode_final
 from services.common.state_codec import pack, unpack
+from services.risk.observer import Observer, Silent
 
 CHECKPOINT_VERSION = 1
 FLUSH_SECONDS = 10.0
@@ -37,6 +38,8 @@ class FinisherPorts:
     snapshots: Snapshots
     recorded: Callable[[int], bool]
     """Whether the log of record holds everything through this log_seq; checkpoints never pass it."""
+    clock: Clock
+    observer: Observer = field(default_factory=Silent)
 
 
 class Finisher:
@@ -60,7 +63,6 @@ class Finisher:
         self.committed_log_seq = 0
         self.committed_as_of_ns = 0
         self.counts = {"results": 0, "day_closes": 0, "buckets": 0, "emitted_closes": 0}
-        self.last: Evaluated | None = None
 
     def full(self) -> bool:
         """Return whether the reader must wait."""
@@ -92,8 +94,11 @@ class Finisher:
             commit = self._commit(item, evaluated)
             while not self.ports.recorded(commit.checkpoint.log_seq):
                 yield "wait"
+            began_ns = self.ports.clock.now_ns()
             while not self._tried(lambda: self.ports.store.commit(commit)):
+                self.ports.observer.history_error()
                 yield "wait"
+            self.ports.observer.checkpoint((self.ports.clock.now_ns() - began_ns) / 1e9)
             self._count(evaluated, item.bucket)
             yield "committed"
             if evaluated.results or evaluated.day_closes:
@@ -142,8 +147,9 @@ class Finisher:
         self.counts["day_closes"] += len(evaluated.day_closes)
         self.counts["buckets"] += 1
         self.counts["emitted_closes"] += int(bucket.emit and bucket.date is not None)
-        if evaluated.results:
-            self.last = evaluated
+        self.ports.observer.results(evaluated.results)
+        self.ports.observer.day_closes(evaluated.day_closes)
+        self.ports.observer.pending_finals(len(self.pending))
 
     def _publish(self, evaluated: Evaluated) -> None:
         for result in evaluated.results:

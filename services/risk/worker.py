@@ -74,6 +74,8 @@ class Cursor:
     buffer: deque[Entry] = field(default_factory=deque)
     decoded: tuple[int, Record | None] | None = None
     """The head entry, decoded once."""
+    run_clock_ns: int = 0
+    """The run's clock: when the newest entry was ingested."""
 
 
 @dataclass(slots=True, eq=False)
@@ -97,6 +99,8 @@ class RiskWorker:
         self.lost: list[str] = []
         self.dirty: dict[str, dict[int, Snapshot]] = {}
         """Live numbers not yet in the cache, newest per node: bounded by the book."""
+        self.observer = ports.finishing.observer
+        self._ticks, self._late = 0, 0
         self._unstarted: list[Lease] = []
         self._next_lease_ns = 0
         self._cache_again_ns = 0
@@ -143,6 +147,7 @@ class RiskWorker:
         """Give up a shard without writing: its lease was lost, or its numbers cannot be trusted."""
         self.leases.pop(shard_id, None)
         self.dirty.pop(shard_id, None)
+        self.observer.shard_epoch(shard_id, 0)
         self._unstarted = [lease for lease in self._unstarted if lease.shard_id != shard_id]
         for cursor in list(self.cursors):
             cursor.shards = [s for s in cursor.shards if s.lease.shard_id != shard_id]
@@ -176,6 +181,7 @@ class RiskWorker:
                     taken = self.ports.leases.acquire(shard_id, self.settings.owner, ttl)
                     if taken is not None:
                         self.leases[shard_id] = taken
+                        self.observer.shard_epoch(shard_id, taken.epoch)
                         self.free_since_ns.pop(shard_id, None)
                         self._unstarted.append(taken)
             while self._unstarted:
@@ -212,6 +218,7 @@ class RiskWorker:
             body = decode(run.genesis).body
             assert isinstance(body, Genesis)
             self.run, self.genesis = run, body
+            self.observer.book(body.book.nodes)
 
     def _shard(self, lease: Lease) -> Shard:
         assert self.run is not None
@@ -240,12 +247,28 @@ class RiskWorker:
                 cursor.buffer.extend(cursor.reader.read(self._room(cursor), timeout))
             except Unavailable:
                 return False
+        began_ns = self.ports.clock.now_ns()
         taken = False
         while cursor.buffer and self._take(cursor, cursor.buffer[0]):
             cursor.buffer.popleft()
             taken = True
-        self._live(cursor)
+        if self._live(cursor) and taken:
+            self.observer.live((self.ports.clock.now_ns() - began_ns) / 1e9)
+        if taken:
+            self._tell(cursor)
         return taken
+
+    def _tell(self, cursor: Cursor) -> None:
+        """Report progress of the main cursor, by its first shard: every shard folds all ticks."""
+        shard = next((s for s in cursor.shards if isinstance(s, Shard)), None)
+        if shard is None or cursor is not self._main():
+            return
+        ticks, late = shard.fold.ticks, shard.fold.dropped["late"]
+        self.observer.ticks(max(ticks - self._ticks, 0))
+        self.observer.late(max(late - self._late, 0))
+        self._ticks, self._late = ticks, late
+        self.observer.watermark(shard.fold.watermark_ns, cursor.run_clock_ns)
+        self.observer.log_seq(cursor.log_seq)
 
     def _room(self, cursor: Cursor) -> int:
         """Entries to read: a cursor that catches up stops where the next one stands, to join it there."""
@@ -266,6 +289,8 @@ class RiskWorker:
                 if isinstance(shard, Shard) and shard.refold is None:
                     shard.take(record, log_seq, entry.position)
         cursor.log_seq = log_seq
+        if record is not None:
+            cursor.run_clock_ns = max(cursor.run_clock_ns, record.ingest_ns)
         for shard in cursor.shards:
             if isinstance(shard, Shard) and shard.refold is None:
                 shard.log_seq, shard.position = log_seq, entry.position
@@ -298,6 +323,7 @@ class RiskWorker:
         except Unavailable:
             return False
         self.run, self.genesis = run, genesis
+        self.observer.book(genesis.book.nodes)
         started: list[Shard | Waiting] = []
         for shard in cursor.shards:
             lease = shard.lease if isinstance(shard, Waiting) else self._renewed_epoch(shard.lease)
@@ -352,18 +378,20 @@ class RiskWorker:
 
     # -------------------------------------------------------------- live
 
-    def _live(self, cursor: Cursor) -> None:
-        """Show live numbers of the main cursor's shards; one that catches up writes none."""
-        if cursor is not max(self.cursors, key=lambda c: c.log_seq):
-            return
+    def _main(self) -> Cursor:
+        return max(self.cursors, key=lambda c: c.log_seq)
+
+    def _live(self, cursor: Cursor) -> bool:
+        """Show live numbers of the main cursor's shards, and return whether any was; one that catches up writes none."""
+        if cursor is not self._main():
+            return False
         now_ns = self.ports.clock.now_ns()
-        for shard in cursor.shards:
-            if isinstance(shard, Shard):
-                self._show_live(shard, now_ns)
+        shown = [self._show_live(s, now_ns) for s in cursor.shards if isinstance(s, Shard)]
         if now_ns >= self._refresh_ns:
             self._refresh_ns = now_ns + REFRESH_NS
+        return any(shown)
 
-    def _show_live(self, shard: Shard, now_ns: int) -> None:
+    def _show_live(self, shard: Shard, now_ns: int) -> bool:
         shard_id = shard.lease.shard_id
         waiting = self.dirty.setdefault(shard_id, {})
         for snapshot in shard.live_snapshots(now_ns):
@@ -372,16 +400,19 @@ class RiskWorker:
             shard.finisher.refresh()
             waiting.update(shard.newest_live)
         if now_ns < self._cache_again_ns:
-            return
+            return False
+        shown = bool(waiting)
         try:
             if waiting:
                 self.ports.finishing.snapshots.write(shard_id, shard.lease.epoch, shard.run.run_id, "live", list(waiting.values()))
                 waiting.clear()
+            available = shard.finisher.rewrite()
         except Unavailable:
+            available = False
+        if not available:
+            self.observer.snapshot_error()
             self._cache_again_ns = now_ns + CACHE_RETRY_NS
-            return
-        if not shard.finisher.rewrite():
-            self._cache_again_ns = now_ns + CACHE_RETRY_NS
+        return shown and available
 
 
 __all__ = ["RiskWorker", "WorkerPorts", "WorkerSettings"]

@@ -146,7 +146,7 @@ class Cluster:
             log=self.log,
             leases=self.leases,
             runs=self.runs,
-            finishing=FinisherPorts(self.store, MemoryPublisher(self.broker), self.snapshots, lambda log_seq: True),
+            finishing=FinisherPorts(self.store, MemoryPublisher(self.broker), self.snapshots, lambda log_seq: True, self.clock),
             clock=self.clock,
             calculation="simulated",
         )

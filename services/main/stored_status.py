@@ -1,0 +1,69 @@
+"""Where a run stands, read from the stores: for processes that only serve."""
+
+from __future__ import annotations
+
+import time
+
+from risk_core.records import Genesis
+from services.common.codec import decode
+from services.common.config import Settings
+from services.common.ports import Queries, RunStore
+from services.common.status import RunStatus
+
+RATE_SECONDS = 2.0
+
+
+class StoredStatus:
+    """Reads the newest run and its newest results."""
+
+    def __init__(self, settings: Settings, runs: RunStore, queries: Queries) -> None:
+        self._settings = settings
+        self._runs = runs
+        self._queries = queries
+        self._counted = (0.0, 0, 0.0)
+
+    def read(self) -> RunStatus:
+        """Return the status. Raises Unavailable while the stores are away."""
+        run = self._runs.latest()
+        if run is None:
+            return self._status("", "starting", None, None, 0, 0, 0, 0)
+        genesis = decode(run.genesis).body
+        assert isinstance(genesis, Genesis)
+        counts = self._queries.counts(run.run_id)
+        newest = self._queries.latest_results(run.run_id)
+        as_of = min((r.as_of_ns for r in newest), default=None)
+        rows_a_day = len(newest)
+        days = counts.results // rows_a_day if rows_a_day else 0
+        state = "running" if newest else "seeding"
+        return self._status(run.run_id, state, as_of, genesis.emit_from_ns, days, counts.results, counts.log_records, counts.scenario_rows)
+
+    def _status(
+        self, run_id: str, state: str, as_of_ns: int | None, first_ns: int | None, days: int, results: int, log_seq: int, seeded: int
+    ) -> RunStatus:
+        return RunStatus(
+            run_id=run_id,
+            profile=self._settings.profile,
+            mode="replay",
+            state=state,
+            as_of_ns=as_of_ns,
+            first_ns=first_ns,
+            last_ns=None,
+            days_done=days,
+            days_total=None,
+            seed_done=min(seeded, self._settings.model.window),
+            seed_total=self._settings.model.window,
+            speed=self._settings.replay.speed,
+            days_per_second=self._rate(days),
+            log_seq=log_seq,
+            ticks=0,
+            results=results,
+            late=0,
+        )
+
+    def _rate(self, days: int) -> float:
+        now = time.monotonic()
+        since, before, rate = self._counted
+        if now - since >= RATE_SECONDS:
+            rate = max(days - before, 0) / (now - since) if since else 0.0
+            self._counted = (now, days, rate)
+        return self._counted[2]
