@@ -179,7 +179,7 @@ def encode_final(results: Sequence[RiskResult], day_closes: Sequence[DayCloseRow
         measures.setdefault(r.method, {})[level_of(r.confidence)] = Measure(r.value_at_risk, r.expected_shortfall, r.status)
     quality = Quality(first.stale_share, first.proxied_share, first.thin_share)
     final = FinalNumbers(iso_from_ns(first.as_of_ns), str(first.as_of_ns), first.revision, first.log_seq, measures, quality)
-    return _encoder.encode(FinalPayload(final, _last_close(day_closes), _default_close(day_closes)))
+    return _encoder.encode(FinalPayload(final, last_close_of(day_closes), _default_close(day_closes)))
 
 
 def decode_live(payload: bytes) -> LiveNumbers:
@@ -218,7 +218,8 @@ def level_of(confidence: float) -> str:
     return repr(float(confidence))
 
 
-def _last_close(rows: Sequence[DayCloseRow]) -> LastClose | None:
+def last_close_of(rows: Sequence[DayCloseRow]) -> LastClose | None:
+    """Return the judgement of a day from its rows of one node, None without any."""
     if not rows:
         return None
     exceptions = [f"{r.method}@{level_of(r.confidence)}" for r in rows if r.exception_hypothetical]

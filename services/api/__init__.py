@@ -1,0 +1,1 @@
+"""The HTTP interface: snapshots, history and evidence for people and programs."""

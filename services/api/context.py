@@ -1,0 +1,110 @@
+"""The run that is served: its book, its methods, and which shard holds which node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+from risk_core.book import Instrument, Node
+from risk_core.engine.configuration import NS_PER_SECOND, ModelConfiguration
+from risk_core.methods import Method, methods_named
+from risk_core.records import Genesis
+from services.api.problems import ApiProblem, away, invalid
+from services.common.codec import decode
+from services.common.ports import Clock, Run, RunStore, Unavailable
+
+REFRESH_NS = NS_PER_SECOND
+"""How often the store is asked for a newer run."""
+
+HINT_MAX = 20
+"""Known nodes that an error names."""
+
+
+def shard_of_nodes(node_ids: Sequence[int], shard_count: int) -> dict[int, str]:
+    """Return the shard of each node: by turns, in ascending order of ids."""
+    return {node_id: str(k % shard_count) for k, node_id in enumerate(sorted(node_ids))}
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What is fixed for a run. `nodes` in the book's order: parents before children."""
+
+    run: Run
+    genesis: Genesis
+    configuration: ModelConfiguration
+    methods: tuple[Method, ...]
+    nodes: Mapping[int, Node]
+    instruments: Mapping[int, Instrument]
+    shard_of: Mapping[int, str]
+
+    @staticmethod
+    def of(run: Run, shard_count: int) -> RunContext:
+        """Read a run's genesis record."""
+        genesis = decode(run.genesis).body
+        assert isinstance(genesis, Genesis), f"run {run.run_id} does not start with a genesis record"
+        configuration = ModelConfiguration.from_json(genesis.configuration)
+        nodes = {n.node_id: n for n in genesis.book.nodes}
+        instruments = {i.instrument_id: i for i in genesis.book.instruments}
+        methods = methods_named(configuration.methods)
+        return RunContext(run, genesis, configuration, methods, nodes, instruments, shard_of_nodes(list(nodes), shard_count))
+
+    def node(self, node_id: int) -> Node:
+        """Return a node; raise the 404 that names those known."""
+        node = self.nodes.get(node_id)
+        if node is None:
+            known = [f"{n.node_id} {n.name}" for n in self.nodes.values()]
+            more = f" and {len(known) - HINT_MAX} more" if len(known) > HINT_MAX else ""
+            raise ApiProblem(404, "unknown-node", f"no node {node_id}; known are {', '.join(known[:HINT_MAX])}{more}")
+        return node
+
+    def method(self, name: str | None) -> str:
+        """Return a method of the run, its first for None; raise 422 for another."""
+        if name is None:
+            return self.configuration.methods[0]
+        if name not in self.configuration.methods:
+            raise invalid(f"method = {name[:80]!r}: the run knows {', '.join(self.configuration.methods)}")
+        return name
+
+    def confidence(self, value: float | None) -> float:
+        """Return a confidence of the run, the one nearest 0.99 for None; raise 422 for another."""
+        known = self.configuration.confidences
+        if value is None:
+            return min(known, key=lambda c: abs(c - 0.99))
+        near = min(known, key=lambda c: abs(c - value))
+        if abs(near - value) > 1e-9:
+            raise invalid(f"confidence = {value}: the run knows {', '.join(map(str, known))}")
+        return near
+
+
+class CurrentRun:
+    """The newest registered run, asked for at most once a second; the one known before while the store is away."""
+
+    def __init__(self, runs: RunStore, clock: Clock, shard_count: int) -> None:
+        self._runs = runs
+        self._clock = clock
+        self._shard_count = shard_count
+        self._lock = Lock()
+        self._known: RunContext | None = None
+        self._due_ns = 0
+
+    def get(self) -> RunContext:
+        """Return the run. Raises Unavailable, and a 503 problem before the first run is registered."""
+        with self._lock:
+            now_ns = self._clock.now_ns()
+            if self._known is None or now_ns >= self._due_ns:
+                self._refresh()
+                self._due_ns = now_ns + REFRESH_NS
+            if self._known is None:
+                raise away("no run is registered yet: the service is starting")
+            return self._known
+
+    def _refresh(self) -> None:
+        try:
+            run = self._runs.latest()
+        except Unavailable:
+            if self._known is None:
+                raise
+            return
+        if run is not None and (self._known is None or run.run_id != self._known.run.run_id):
+            self._known = RunContext.of(run, self._shard_count)

@@ -1,0 +1,75 @@
+"""From domain rows to the shapes of the interface."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from risk_core.book import Node
+from risk_core.records import RiskResult
+from services.api.context import RunContext
+from services.api.shapes import HistoryItem, MethodItem, NodeItem, RunClock, RunCounts, RunItem
+from services.common.iso import iso_from_ns
+from services.common.status import RunStatus
+
+
+@cache
+def product_version() -> str:
+    """Return the installed version."""
+    try:
+        return version("plimsoll")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def run_item(context: RunContext, status: RunStatus) -> RunItem:
+    """Return the run, and where it stands."""
+    return RunItem(
+        run_id=context.run.run_id,
+        profile=status.profile,
+        mode=status.mode,
+        state="seeding" if status.state == "starting" else status.state,
+        clock=RunClock(
+            as_of=_iso(status.as_of_ns),
+            first=_iso(status.first_ns),
+            last=_iso(status.last_ns),
+            days_done=max(status.days_done, 0),
+            days_total=status.days_total,
+            seed_done=max(status.seed_done, 0),
+            seed_total=status.seed_total,
+            speed="max" if status.speed == "max" else float(status.speed),
+            days_per_second=status.days_per_second,
+        ),
+        methods=[MethodItem(m.name, m.label, m.description) for m in context.methods],
+        confidences=list(context.configuration.confidences),
+        base_currency=context.genesis.book.base_currency,
+        log_seq=status.log_seq,
+        counts=RunCounts(status.ticks, status.results, dict(status.rejected), status.late),
+        data_note=status.data_note,
+        version=product_version(),
+    )
+
+
+def node_item(node: Node) -> NodeItem:
+    """Return a node."""
+    return NodeItem(node.node_id, node.name, str(node.kind), node.parent_id, node.currency, node.description)
+
+
+def history_item(row: RiskResult) -> HistoryItem:
+    """Return a final result."""
+    return HistoryItem(
+        as_of=iso_from_ns(row.as_of_ns),
+        as_of_ns=str(row.as_of_ns),
+        revision=row.revision,
+        var=row.value_at_risk,
+        es=row.expected_shortfall,
+        status=row.status,
+        scenario_count=row.scenario_count,
+        stale_share=row.stale_share,
+        proxied_share=row.proxied_share,
+        thin_share=row.thin_share,
+    )
+
+
+def _iso(time_ns: int | None) -> str | None:
+    return None if time_ns is None else iso_from_ns(time_ns)
