@@ -184,11 +184,26 @@ class Ingest:
             self.log_ticks(source, checked, start, min(start + self.batch_max, count), watermark_ns if last else source.watermark_ns)
         return count
 
-    def check(self, source: SourceState, raw: RawTicks, latest_ns: int | None = None) -> CheckedTicks:
-        """Judge a batch, keep what is refused, and log nothing. `latest_ns` replaces the clock's bound on event times."""
+    def check(self, source: SourceState, raw: RawTicks) -> CheckedTicks:
+        """Judge a live batch, keep what is refused, and log nothing."""
         sequence = self._sequences.setdefault(source.source_id, Sequence())
-        latest_ns = self._latest_ns() if latest_ns is None else latest_ns
-        checked = check_ticks(self._rules, sequence, source.newest, raw, source.watermark_ns, latest_ns)
+        checked = check_ticks(self._rules, sequence, source.newest, raw, source.watermark_ns, self._latest_ns())
+        return self._judged(source, checked)
+
+    def check_day(self, source: SourceState, raw: RawTicks, promised_ns: int, close_ns: int) -> CheckedTicks:
+        """Judge a whole day of a replay by what was known at the close before, so that a resumed day is judged alike.
+
+        Parameters
+        ----------
+        promised_ns, close_ns : int
+            The close before and the day's own: the source's promise at the start, and the end of time.
+        """
+        first = int(raw.sequence.min()) if len(raw) else 0
+        newest = source.newest_at_close.copy()
+        checked = check_ticks(self._rules, Sequence(max(first, 0) - 1), newest, raw, promised_ns, close_ns)
+        return self._judged(source, checked)
+
+    def _judged(self, source: SourceState, checked: CheckedTicks) -> CheckedTicks:
         for warning, count in checked.warnings.items():
             for observer in self._observers:
                 observer.warned(warning, count)

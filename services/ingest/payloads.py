@@ -138,7 +138,8 @@ def _load(payload: bytes, bytes_max: int) -> dict[str, Any]:
     try:
         fields = msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if "truncated" in str(error):
+        # A number cut after its point reads as malformed; an object without its end was cut all the same.
+        if "truncated" in str(error) or (payload.startswith(b"{") and not payload.rstrip().endswith(b"}")):
             raise _Refused(Reason.TRUNCATED, str(error)) from None
         fields = _load_lenient(payload, str(error))
     if not isinstance(fields, dict):

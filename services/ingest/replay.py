@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import date
 from threading import Event
 from typing import Final
 
-import numpy as np
-
 from risk_core.book import Book
 from services.common.config import Settings
-from services.common.feeds.port import Feed, FeedDay, RawTicks, select_days
+from services.common.feeds.port import Feed, FeedDay, select_days
 from services.common.ports import Clock, DeadLetters, Log
 from services.ingest.genesis import check_genesis, make_genesis
 from services.ingest.ingest import NS_PER_SECOND, Counts, Ingest, Observer
@@ -105,6 +104,7 @@ class Replayer:
             started_ns=self._started_ns,
         )
         closed = self.ingest.state.last_close
+        self._promised_ns = self._started_ns if closed is None else self._feed.day(date.fromisoformat(closed.date)).close_ns
         self._todo = [d for d in self.span.all if closed is None or str(d) > closed.date]
         self._done = len(self.span.all) - len(self._todo)
         self._place = 0.0
@@ -173,6 +173,7 @@ class Replayer:
             self._move_to(fed, fed.close_ns)
             ingest.day_close(calendar, self._feed.calendar, str(day), fed.close_ns)
             self._done += 1
+            self._promised_ns = fed.close_ns
             self._place = float(self._done)
             self.progress = self._progress(str(day), fed.close_ns)
             if self._on_progress is not None:
@@ -194,8 +195,7 @@ class Replayer:
             skip = source.day_ticks
             fills = tuple(f for f in fills if f.fill_id not in state.day_fills)
             splits = tuple(s for s in splits if s.action_id not in state.day_splits)
-            source.newest = source.newest_at_close.copy()
-        checked = ingest.check(source, _in_time(fed.ticks), latest_ns=fed.close_ns)
+        checked = ingest.check_day(source, fed.ticks, self._promised_ns, fed.close_ns).in_time()
         steps = merge_day(checked.event_ns, fills, splits, cadence_ns=cadence_ns, batch_max=ingest.batch_max, skip=skip)
         for place, (step, watermark_ns) in enumerate(steps, start=1):
             watermark_ns = fed.close_ns if place == len(steps) else watermark_ns
@@ -231,19 +231,3 @@ class Replayer:
             records=self.ingest.state.records,
             finished=self._done == len(self.span.all),
         )
-
-
-def _in_time(ticks: RawTicks) -> RawTicks:
-    """Return the ticks in event-time order, which watermarks rely on; equal times keep their order."""
-    if bool((ticks.event_ns[1:] >= ticks.event_ns[:-1]).all()):
-        return ticks
-    order = np.argsort(ticks.event_ns, kind="stable")
-    return replace(
-        ticks,
-        symbol=ticks.symbol[order],
-        price=ticks.price[order],
-        event_ns=ticks.event_ns[order],
-        currency=ticks.currency[order],
-        sequence=ticks.sequence[order],
-        raw=tuple(ticks.raw[k] for k in order) if ticks.raw else (),
-    )

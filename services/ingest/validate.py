@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -71,7 +71,7 @@ class Rules:
         self._symbols: tuple[str, ...] = ()
         self._symbol_columns: NDArray[np.int64] = np.zeros(0, np.int64)
         self._currencies: tuple[str, ...] = ()
-        self._currency_matches: NDArray[np.bool_] = np.zeros((self.columns, 1), np.bool_)
+        self._currency_matches: NDArray[np.bool_] = np.ones((self.columns, 1), np.bool_)
 
     def column(self, symbol: str, event_ns: int) -> int:
         """Return the column of a symbol at a time, -1 when it has none."""
@@ -111,8 +111,8 @@ class Sequence:
     MISSING_MAX: Final = 1024
     SESSION_START_MAX: Final = 1
 
-    def __init__(self) -> None:
-        self.last = -1
+    def __init__(self, last: int = -1) -> None:
+        self.last = last
         self.newest_ns = -(2**63)
         self._missing: dict[int, None] = {}
 
@@ -196,6 +196,13 @@ class CheckedTicks:
     event_ns: NDArray[np.int64]
     rejections: tuple[Rejection, ...] = ()
     warnings: dict[Warn, int] = field(default_factory=dict)
+
+    def in_time(self) -> CheckedTicks:
+        """Return the same in the order of event time, on which promises rest; ticks of one time keep their order."""
+        if bool((self.event_ns[1:] >= self.event_ns[:-1]).all()):
+            return self
+        order = np.argsort(self.event_ns, kind="stable")
+        return replace(self, instrument_id=self.instrument_id[order], price=self.price[order], event_ns=self.event_ns[order])
 
 
 def check_ticks(rules: Rules, sequence: Sequence, newest: Newest, raw: RawTicks, watermark_ns: int, latest_ns: int) -> CheckedTicks:
