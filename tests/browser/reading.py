@@ -1,18 +1,20 @@
 """How the console writes what the mock serves, and where to find it on the page."""
 
 from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
 
 from playwright.sync_api import Locator, Page
 
 
 def money(value: float) -> str:
-    """``1,234,567``, a true minus, never "-0"; JavaScript rounds halves away from zero, which no figure here hits."""
-    rounded = round(value)
+    """``1,234,567``, a true minus, never "-0"; halves away from zero, as JavaScript rounds them."""
+    rounded = int(Decimal(value).quantize(Decimal(1), ROUND_HALF_UP))
     return f"{'−' if rounded < 0 else ''}{abs(rounded):,}"
 
 
 def signed(value: float) -> str:
-    return f"+{money(value)}" if round(value) > 0 else money(value)
+    shown = money(value)
+    return shown if shown.startswith("−") or shown == "0" else f"+{shown}"
 
 
 def day(value: date) -> str:

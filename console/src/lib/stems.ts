@@ -11,7 +11,7 @@ export const stems: uPlot.Series.PathBuilder = (u, seriesIndex, from, to) => {
   const xs = u.data[0];
   const ys = u.data[seriesIndex];
   if (!ys || to < from) return { stroke: null, fill };
-  const zero = u.valToPos(0, 'y', true);
+  const zero = Math.round(u.valToPos(0, 'y', true));
   const span = u.valToPos(xs[to] ?? 0, 'x', true) - u.valToPos(xs[from] ?? 0, 'x', true);
   const width = Math.max(1, Math.min(WIDEST_PX * devicePixelRatio, Math.round((span / Math.max(1, to - from)) * 0.62)));
   let column = NaN;

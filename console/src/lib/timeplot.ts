@@ -80,12 +80,13 @@ export class TimePlot {
     if (index >= 0) this.moveCursor(index);
   }
 
+  /** A new scale holds from uPlot's next microtask on, so the cursor is placed in the one after. */
   moveCursor(index: number): void {
     const time = this.#series?.time[index];
     if (time === undefined) return;
     const { min = 0, max = 0 } = this.#plot.scales['x'] ?? {};
     if (time < min || time > max) this.#zoomTo(time - (max - min) / 2, time + (max - min) / 2);
-    this.#plot.setCursor({ left: this.#plot.valToPos(time, 'x'), top: this.#plot.over.clientHeight / 2 });
+    queueMicrotask(() => this.#plot.setCursor({ left: this.#plot.valToPos(time, 'x'), top: this.#plot.over.clientHeight / 2 }));
   }
 
   /** Below one zooms in, above one out, around the middle. */

@@ -1,0 +1,194 @@
+"""The book tree: what it shows, how it follows the stream, and how it is walked by keyboard."""
+
+import re
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from mock_api import Server
+from mock_data import NODES
+from mock_desk import Desk
+from playwright.sync_api import Page, expect
+from reading import cell, choose, day, money, row, signed
+
+pytestmark = pytest.mark.browser
+LEVEL = {"firm": "1", "desk": "2", "portfolio": "3"}
+
+
+def fragment(page: Page) -> dict[str, str]:
+    return {k: v[0] for k, v in parse_qs(urlparse(page.url).fragment).items()}
+
+
+def test_every_node_shows_its_numbers(console: Page, desk: Desk) -> None:
+    tree = console.get_by_role("treegrid")
+    expect(tree.locator("[data-node]")).to_have_count(len(NODES))
+    indents: dict[str, float] = {}
+    for node in NODES:
+        snapshot = desk.snapshot(node.node_id)
+        live, final = (snapshot[kind]["measures"]["historical"]["0.99"] for kind in ("live", "final"))
+        expect(row(console, node.node_id)).to_have_attribute("aria-level", LEVEL[node.kind])
+        heading = row(console, node.node_id).get_by_role("rowheader")
+        expect(heading).to_have_text(node.name)
+        indents.setdefault(LEVEL[node.kind], heading.locator(".label").bounding_box()["x"])  # type: ignore[index]
+        expect(cell(console, node.node_id, "market-value")).to_have_text(money(snapshot["live"]["market_value"]))
+        expect(cell(console, node.node_id, "pnl")).to_have_text(signed(snapshot["live"]["pnl"]))
+        expect(cell(console, node.node_id, "live-var")).to_have_text(money(live["var"]))
+        expect(cell(console, node.node_id, "live-es")).to_have_text(money(live["es"]))
+        expect(cell(console, node.node_id, "final-var")).to_have_text(money(final["var"]))
+        expect(cell(console, node.node_id, "final-es")).to_have_text(money(final["es"]))
+        hit = cell(console, node.node_id, "exception").get_by_role("img", name="Exception")
+        expect(hit).to_have_count(int("historical@0.99" in snapshot["last_close"]["exceptions"]))
+    assert indents["1"] < indents["2"] < indents["3"]
+    assert any("historical@0.99" in desk.snapshot(n.node_id)["last_close"]["exceptions"] for n in NODES)
+
+
+def test_quality_is_shown_beside_the_numbers(console: Page) -> None:
+    expect(cell(console, 6, "stale")).to_have_text("3.8 %")
+    expect(cell(console, 6, "proxied")).to_have_text("8.3 %")
+    expect(cell(console, 6, "status")).to_have_text("degraded")
+    expect(cell(console, 7, "proxied")).to_have_text("0")
+    expect(cell(console, 7, "status")).to_be_empty()
+    choose(console, "Confidence", "99.9 %")
+    expect(cell(console, 7, "status")).to_have_text("thin tail")
+
+
+def test_live_and_final_are_told_apart_and_a_tick_moves_only_live(console: Page, desk: Desk) -> None:
+    heads = console.get_by_role("treegrid").get_by_role("columnheader")
+    expect(heads.filter(has_text="Live, provisional")).to_have_count(1)
+    expect(heads.filter(has_text="Final")).to_contain_text(f"{day(desk.market.dates[desk.day - 1])} close")
+    live, final = cell(console, 4, "live-var"), cell(console, 4, "final-var")
+    before = live.inner_text(), final.inner_text()
+    desk.tick(0.3)
+    expect(live).to_have_text(money(desk.snapshot(4)["live"]["measures"]["historical"]["0.99"]["var"]))
+    expect(cell(console, 4, "pnl")).to_have_text(signed(desk.snapshot(4)["live"]["pnl"]))
+    assert live.inner_text() != before[0]
+    assert final.inner_text() == before[1]
+
+
+def test_a_close_moves_final_the_date_and_the_chart(console: Page, desk: Desk) -> None:
+    closing = desk.day
+    choose(console, "Method", "EWMA normal")
+    old = cell(console, 2, "final-var").inner_text()
+    desk.close_day()
+    expect(cell(console, 2, "final-var")).to_have_text(money(desk.snapshot(2)["final"]["measures"]["ewma_normal"]["0.99"]["var"]))
+    assert cell(console, 2, "final-var").inner_text() != old
+    expect(console.get_by_role("treegrid").get_by_role("columnheader").filter(has_text="Final")).to_contain_text(
+        day(desk.market.dates[closing])
+    )
+    expect(console.get_by_test_id("chart-legend")).to_contain_text(day(desk.market.dates[closing]))
+    expect(console.get_by_test_id("replay-time")).to_contain_text(day(desk.market.dates[desk.day]))
+    expect(console.get_by_test_id("replay-time")).to_contain_text("Replaying")
+
+
+def test_numbers_never_go_back(console: Page, desk: Desk) -> None:
+    desk.tick(0.2)
+    newest = signed(desk.snapshot(4)["live"]["pnl"])
+    expect(cell(console, 4, "pnl")).to_have_text(newest)
+    desk.fraction -= 0.15  # an older log position, as after a takeover
+    desk.touch()
+    with console.expect_response(lambda answer: "/positions" in answer.url):
+        console.get_by_role("tab", name="Positions").click()
+    expect(cell(console, 4, "pnl")).to_have_text(newest)
+
+
+def test_another_run_starts_from_nothing(console: Page, desk: Desk) -> None:
+    desk.tick(0.2)
+    expect(cell(console, 4, "pnl")).to_have_text(signed(desk.snapshot(4)["live"]["pnl"]))
+    desk.run_id, desk.day, desk.fraction = "another", desk.day - 20, 0.1
+    expect(console.get_by_test_id("replay-time")).to_contain_text(day(desk.market.dates[desk.day]))
+    desk.touch()
+    expect(cell(console, 4, "pnl")).to_have_text(signed(desk.snapshot(4)["live"]["pnl"]))
+
+
+def test_the_tree_is_walked_by_keyboard(console: Page) -> None:
+    row(console, 1).focus()
+    console.keyboard.press("ArrowDown")
+    expect(row(console, 2)).to_be_focused()
+    expect(row(console, 2)).to_have_attribute("aria-selected", "true")
+    expect(console.get_by_test_id("selected-node")).to_have_text("Fundamental")
+    assert fragment(console)["node"] == "2"
+    console.keyboard.press("ArrowLeft")
+    expect(row(console, 2)).to_have_attribute("aria-expanded", "false")
+    expect(row(console, 4)).to_have_count(0)
+    console.keyboard.press("ArrowDown")
+    expect(row(console, 3)).to_be_focused()
+    console.keyboard.press("ArrowUp")
+    console.keyboard.press("ArrowRight")
+    expect(row(console, 4)).to_be_visible()
+    console.keyboard.press("ArrowRight")
+    expect(row(console, 4)).to_be_focused()
+    console.keyboard.press("ArrowLeft")
+    expect(row(console, 2)).to_be_focused()
+    console.keyboard.press("End")
+    expect(row(console, 9)).to_be_focused()
+    console.keyboard.press("Home")
+    expect(row(console, 1)).to_be_focused()
+    focusable = console.get_by_role("treegrid").locator("[data-node][tabindex='0']")
+    expect(focusable).to_have_count(1)
+
+
+def test_a_click_on_the_caret_folds_and_on_the_row_selects(console: Page) -> None:
+    row(console, 3).locator(".caret").click()
+    expect(row(console, 7)).to_have_count(0)
+    expect(row(console, 3)).to_have_attribute("aria-expanded", "false")
+    row(console, 5).click()
+    expect(console.get_by_test_id("selected-node")).to_have_text("Concentrated")
+
+
+@pytest.mark.parametrize(
+    ("method", "label", "confidence", "shown"),
+    [("age_weighted", "Age-weighted", 0.975, "97.5 %"), ("ewma_normal", "EWMA normal", 0.95, "95 %")],
+)
+def test_method_and_confidence_drive_everything(console: Page, desk: Desk, method: str, label: str, confidence: float, shown: str) -> None:
+    choose(console, "Method", label)
+    choose(console, "Confidence", shown)
+    for node in NODES:
+        wanted = desk.snapshot(node.node_id)["final"]["measures"][method][str(confidence)]
+        expect(cell(console, node.node_id, "final-var")).to_have_text(money(wanted["var"]))
+        expect(cell(console, node.node_id, "final-es")).to_have_text(money(wanted["es"]))
+    last = desk.day_closes(1, method, confidence, None)[-1]
+    expect(console.get_by_test_id("chart-legend")).to_contain_text(f"−VaR {shown}")
+    expect(console.get_by_test_id("chart-legend")).to_contain_text(money(-last["forecast_var"]))
+    expect(console.get_by_test_id("component-sum")).to_contain_text(money(desk.components(1, method, confidence)["value_at_risk"]))
+
+
+def test_the_address_keeps_what_is_looked_at(console: Page, server: Server) -> None:
+    row(console, 7).click()
+    choose(console, "Method", "Age-weighted")
+    choose(console, "Confidence", "95 %")
+    assert fragment(console) == {"node": "7", "method": "age_weighted", "confidence": "0.95"}
+    console.reload()
+    expect(console.get_by_test_id("selected-node")).to_have_text("Long-Short")
+    expect(console.get_by_role("radio", name="Age-weighted")).to_be_checked()
+    expect(console.get_by_role("radio", name="95 %")).to_be_checked()
+
+
+def test_an_address_that_names_nothing_falls_back(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}#node=77&method=oracle&confidence=0.42")
+    expect(page.get_by_test_id("selected-node")).to_have_text("Firm")
+    expect(page.get_by_role("radio", name="Historical")).to_be_checked()
+    expect(page.get_by_role("radio", name="99 %", exact=True)).to_be_checked()
+
+
+def test_the_matrix_holds_every_method_and_confidence(console: Page, desk: Desk) -> None:
+    snapshot = desk.snapshot(1)
+    table = console.get_by_role("table", name=re.compile("by method and confidence"))
+    for method, by_confidence in snapshot["final"]["measures"].items():
+        wanted = [f"{m[k] / 1e6:,.2f}" for m in by_confidence.values() for k in ("var", "es")]
+        for kind in ("live", "final"):
+            cells = table.locator(f"[data-row='{method}-{kind}'] td")
+            expect(cells).to_have_count(len(wanted))
+        expect(table.locator(f"[data-row='{method}-final'] td")).to_have_text(wanted)
+    table.locator("[data-row='ewma_normal-live'] td button").first.click()
+    expect(console.get_by_role("radio", name="EWMA normal")).to_be_checked()
+    expect(console.get_by_role("radio", name="95 %")).to_be_checked()
+
+
+def test_the_load_is_todays_loss_over_the_forecast(console: Page, desk: Desk) -> None:
+    node = next(n.node_id for n in NODES if desk.snapshot(n.node_id)["live"]["pnl"] < 0)
+    row(console, node).click()
+    snapshot = desk.snapshot(node)
+    load = -snapshot["live"]["pnl"] / snapshot["final"]["measures"]["historical"]["0.99"]["var"]
+    expect(console.get_by_test_id("load")).to_have_text(f"{load:.0%} of the load line".replace("%", " %"))
+    expect(cell(console, node, "load").get_by_role("img")).to_have_attribute(
+        "aria-label", f"{load:.0%} of the load line".replace("%", " %")
+    )
