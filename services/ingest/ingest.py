@@ -279,7 +279,7 @@ class Ingest:
         """
         in_a_row = 0 if accepted else self._refused_in_a_row.get(source.source_id, 0) + len(rejections)
         self._refused_in_a_row[source.source_id] = in_a_row
-        if in_a_row >= REFUSALS_IN_A_ROW_MAX:
+        if rejections and in_a_row >= REFUSALS_IN_A_ROW_MAX:
             raise SourceBroken(
                 f"source {source.name!r}: the last {in_a_row} messages were all refused, the newest as {rejections[-1].reason}"
                 f" ({rejections[-1].detail}); mend the source, then start again"

@@ -56,7 +56,7 @@ class LiveSources:
         live.heard_ns = self._clock.now_ns()
         ticks, rejections = read_ticks(payload)
         self._ingest.refuse(live.source, rejections)
-        self._ingest.stop_if_broken(live.source, rejections, len(ticks))
+        self._ingest.stop_if_broken(live.source, rejections, accepted=0)
         latest_ns = live.heard_ns + self._ingest.future_ns
         plausible_ns = ticks.event_ns[ticks.event_ns <= latest_ns]
         if len(plausible_ns):
