@@ -342,6 +342,9 @@ def test_a_server_away_is_unavailable_and_its_return_rebuilds(own: OwnServer) ->
     assert snapshots.write("0/1", 3, "run", "live", one(6, b"after")) == 1
     assert snapshots.write("0/1", 2, "run", "live", one(7, b"stale")) == 0
     assert snapshots.read({1: "0/1"}) == {1: {"live": b"after"}}
+    own.kill()
+    own.start()
+    assert snapshots.write("0/1", 3, "run", "live", one(7, b"again")) == 1, "a restart between two calls goes unnoticed"
     snapshots.close()
 
 

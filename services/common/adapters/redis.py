@@ -3,8 +3,8 @@
 Keys, all of one shard in one slot of a cluster::
 
     risk:{<shard>}:epoch               highest epoch that wrote
-    risk:{<shard>}:node:<id>:live      hash: payload, run_id, epoch, order
-    risk:{<shard>}:node:<id>:final
+    risk:{<shard>}:node:<id>:live      76 bytes of text that say who wrote it and how new it is (see HEADER_BYTES), then the payload
+    risk:{<shard>}:node:<id>:final     alike
 
 The cache is never the record: one that comes back empty is filled again by the next writes.
 """
@@ -12,11 +12,13 @@ The cache is never the record: one that comes back empty is filled again by the 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
+import hiredis
 import redis
 from redis import exceptions
 from redis.backoff import NoBackoff
@@ -29,9 +31,10 @@ TIMEOUT_SECONDS: Final = 0.4
 """For connecting, and again for the answer: a server that is stopped holds a caller for less than a second."""
 BATCH_MAX: Final = 1000
 """Items in one call: a script runs alone in the server, for about two milliseconds."""
-EPOCH_DIGITS: Final = 20
 ORDER_OFFSET: Final = 2**63
 """Makes an int64 non-negative, so that 20 digits compare as text: Lua's numbers lose integers beyond 2**53."""
+HEADER_BYTES: Final = 76
+"""16 hex digits for the run, 20 digits of the epoch, 2 × 20 of the order."""
 KINDS: Final[tuple[SnapshotKind, ...]] = ("live", "final")
 
 # Each script first lets the epoch in: a lower one is refused, any other rules from then on. The epoch outlives its items.
@@ -43,16 +46,18 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', 2 * tonumber(ARGV[2]))
 """
 _WRITE: Final = (
     _ENTER
-    + """
-local ttl, run, taken = ARGV[2], ARGV[3], 0
+    + f"""
+local call, sub, taken = redis.call, string.sub, 0
 for i = 2, #KEYS do
-    local order, payload = ARGV[2 * i], ARGV[2 * i + 1]
-    local held = redis.call('HMGET', KEYS[i], 'run_id', 'epoch', 'order')
-    local takes = not held[1]
-    if held[1] == run then takes = order >= held[3] elseif held[1] then takes = epoch > tonumber(held[2]) end
+    local value = ARGV[i + 1]
+    local held = call('GETRANGE', KEYS[i], 0, {HEADER_BYTES - 1})
+    local takes = held == ''
+    if not takes then
+        if sub(held, 1, 16) == sub(value, 1, 16) then takes = sub(value, 37, 76) >= sub(held, 37, 76)
+        else takes = sub(value, 17, 36) > sub(held, 17, 36) end
+    end
     if takes then
-        redis.call('HSET', KEYS[i], 'payload', payload, 'run_id', run, 'epoch', ARGV[1], 'order', order)
-        redis.call('PEXPIRE', KEYS[i], ttl)
+        call('SET', KEYS[i], value, 'PX', ARGV[2])
         taken = taken + 1
     end
 end
@@ -99,31 +104,34 @@ class RedisSnapshots:
         }
         self._open = partial(_client, url, options)
         self._client: Any = None
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._connections: list[Any] = []
 
     def write(self, shard_id: str, epoch: int, run_id: str, kind: SnapshotKind, items: Sequence[Snapshot]) -> int:
         """Compare and set."""
         taken = 0
+        head = hashlib.sha256(run_id.encode()).hexdigest()[:16].encode() + b"%020d" % epoch
         with self._server() as client:
             for batch in _batches(items):
                 keys = [_epoch_key(shard_id), *(_node_key(shard_id, item.node_id, kind) for item in batch)]
-                values: list[bytes | str] = [str(epoch), str(self._ttl_ms), run_id]
-                for item in batch:
-                    values += (_order(item.order), item.payload)
-                taken += max(0, _call(client, _WRITE, keys, values))
+                values = (head + _order(item.order) + item.payload for item in batch)
+                taken += max(0, self._call(client, _WRITE, keys, (str(epoch), str(self._ttl_ms), *values)))
         return taken
 
     def read(self, shard_of_node: Mapping[int, str]) -> dict[int, dict[str, bytes]]:
-        """Return those present, in one round trip."""
-        wanted = [(node_id, kind) for node_id in shard_of_node for kind in KINDS]
-        with self._server() as client:
-            pipeline = client.pipeline(transaction=False)
-            for node_id, kind in wanted:
-                pipeline.hget(_node_key(shard_of_node[node_id], node_id, kind), "payload")
-            payloads = pipeline.execute() if wanted else []
+        """Return those present, in one round trip a shard."""
+        nodes_of: dict[str, list[int]] = {}
+        for node_id, shard_id in shard_of_node.items():
+            nodes_of.setdefault(shard_id, []).append(node_id)
         found: dict[int, dict[str, bytes]] = {}
-        for (node_id, kind), payload in zip(wanted, payloads, strict=True):
-            if payload is not None:
-                found.setdefault(node_id, {})[kind] = payload
+        with self._server() as client:
+            for shard_id, node_ids in nodes_of.items():
+                wanted = [(node_id, kind) for node_id in node_ids for kind in KINDS]
+                values = self._execute(client, "MGET", *(_node_key(shard_id, node_id, kind) for node_id, kind in wanted))
+                for (node_id, kind), value in zip(wanted, values, strict=True):
+                    if value is not None:
+                        found.setdefault(node_id, {})[kind] = value[HEADER_BYTES:]
         return found
 
     def refresh(self, shard_id: str, epoch: int, node_ids: Sequence[int]) -> None:
@@ -131,13 +139,17 @@ class RedisSnapshots:
         with self._server() as client:
             for batch in _batches(node_ids):
                 keys = [_epoch_key(shard_id), *(_node_key(shard_id, node_id, kind) for node_id in batch for kind in KINDS)]
-                _call(client, _REFRESH, keys, [str(epoch), str(self._ttl_ms)])
+                self._call(client, _REFRESH, keys, (str(epoch), str(self._ttl_ms)))
 
     def close(self) -> None:
-        """Close the connections. Idempotent."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        """Close the connections of all threads. Idempotent."""
+        with self._lock:
+            connections, self._connections = self._connections, []
+            client, self._client, self._local = self._client, None, threading.local()
+        for connection in connections:
+            connection.disconnect()
+        if client is not None:
+            client.close()
 
     @contextmanager
     def _server(self) -> Iterator[Any]:
@@ -155,19 +167,52 @@ class RedisSnapshots:
         except (exceptions.RedisError, exceptions.RedisClusterException, OSError) as error:
             raise Unavailable(f"snapshots: {error}") from error
 
+    def _call(self, client: Any, script: str, keys: Sequence[str], values: Sequence[bytes | str]) -> int:
+        """Run a script by its digest, or with its text on a server that has not seen it (or was started anew)."""
+        try:
+            return int(self._execute(client, "EVALSHA", _DIGEST[script], len(keys), *keys, *values))
+        except exceptions.NoScriptError:
+            return int(self._execute(client, "EVAL", script, len(keys), *keys, *values))
+
+    def _execute(self, client: Any, *command: Any) -> Any:
+        """Send one command, twice where the connection was lost since its last use: each may be repeated safely.
+
+        A single server gets it straight through this thread's connection: the client's own way costs twice the call itself.
+        """
+        if isinstance(client, RedisCluster):
+            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+        connection = self._connection(client)
+        packed = (hiredis.pack_command(command),)
+        fresh = not connection.is_connected
+        try:
+            return _round_trip(connection, packed)
+        except exceptions.ConnectionError:
+            if fresh:
+                raise
+            return _round_trip(connection, packed)
+
+    def _connection(self, client: Any) -> Any:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = client.connection_pool.make_connection()
+            with self._lock:
+                self._connections.append(connection)
+        return connection
+
+
+def _round_trip(connection: Any, packed: tuple[bytes, ...]) -> Any:
+    try:
+        connection.send_packed_command(packed, check_health=False)
+        return connection.read_response()
+    except (exceptions.ConnectionError, exceptions.TimeoutError, OSError):
+        connection.disconnect()
+        raise
+
 
 def _client(url: str, options: dict[str, Any]) -> Any:
     if url.startswith("redis+cluster://"):
         return RedisCluster.from_url(url.replace("redis+cluster://", "redis://", 1), **options)
     return redis.Redis.from_url(url, **options)
-
-
-def _call(client: Any, script: str, keys: Sequence[str], values: Sequence[bytes | str]) -> int:
-    """Run a script by its digest, or with its text on a server that has not seen it (or was started anew)."""
-    try:
-        return int(client.evalsha(_DIGEST[script], len(keys), *keys, *values))
-    except exceptions.NoScriptError:
-        return int(client.eval(script, len(keys), *keys, *values))
 
 
 def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -183,5 +228,5 @@ def _node_key(shard_id: str, node_id: int, kind: str) -> str:
     return f"risk:{{{shard_id}}}:node:{node_id}:{kind}"
 
 
-def _order(order: tuple[int, int]) -> str:
-    return f"{order[0] + ORDER_OFFSET:020d}{order[1] + ORDER_OFFSET:020d}"
+def _order(order: tuple[int, int]) -> bytes:
+    return b"%020d%020d" % (order[0] + ORDER_OFFSET, order[1] + ORDER_OFFSET)
