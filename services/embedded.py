@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from threading import Event
 
 from risk_core.book import Book
@@ -127,13 +129,13 @@ class Embedded:
         shards = self.worker.shards()
         as_of = min((s.finisher.committed_as_of_ns for s in shards if s.finisher.committed_as_of_ns), default=None)
         counts = self.replayer.counts
-        closes = min((s.finisher.counts["emitted_closes"] for s in shards), default=0)
+        closes = self._days_through(as_of)
         if progress.finished and self.finished():
             state = "finished"
         elif self.group.stop.is_set():
             state = "stopped"
         else:
-            state = "seeding" if progress.seeding else "running"
+            state = "running" if closes else "seeding"
         return RunStatus(
             run_id=self.worker.run.run_id if self.worker.run else "",
             profile=self.settings.profile,
@@ -142,9 +144,9 @@ class Embedded:
             as_of_ns=as_of,
             first_ns=self.feed.day(span.days[0]).close_ns,
             last_ns=self.feed.day(span.days[-1]).close_ns,
-            days_done=progress.days_done,
+            days_done=closes,
             days_total=len(span.days),
-            seed_done=min(progress.days_done + len(span.seed), len(span.seed)) if not progress.seeding else 0,
+            seed_done=len(span.seed) if closes else self._seeded(as_of),
             seed_total=len(span.seed),
             speed=self.settings.replay.speed,
             days_per_second=self._days_per_second(closes),
@@ -155,6 +157,13 @@ class Embedded:
             rejected={str(k): v for k, v in counts.rejected.items()},
             data_note=self.feed.note,
         )
+
+    def _days_through(self, as_of_ns: int | None) -> int:
+        """Return how many days with results are final."""
+        return 0 if as_of_ns is None else bisect_right(self.replayer.span.days, _date(as_of_ns))
+
+    def _seeded(self, as_of_ns: int | None) -> int:
+        return 0 if as_of_ns is None else bisect_right(self.replayer.span.seed, _date(as_of_ns))
 
     def newest_results(self) -> list[RiskResult]:
         """Return the newest final rows of every node."""
@@ -191,3 +200,7 @@ class Embedded:
             rate = (closes - before) / (now - since) if since else 0.0
             self._rate = (now, closes, rate)
         return self._rate[2]
+
+
+def _date(as_of_ns: int) -> date:
+    return datetime.fromtimestamp(as_of_ns / 1e9, UTC).date()

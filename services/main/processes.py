@@ -11,7 +11,7 @@ from threading import Event
 from services.api.app import ApiDependencies, create_app
 from services.api.server import ServeError, serve
 from services.common.config import Settings
-from services.common.evidence import EvidencePorts, StoredEvidence
+from services.common.evidence import StoredEvidence
 from services.common.metrics import Metrics, start_exporter
 from services.common.ports import Clock
 from services.common.run_identity import calculation_hash
@@ -148,7 +148,7 @@ def _dependencies(settings: Settings, kept: Stores, status: Callable[[], RunStat
         runs=kept.runs,
         queries=kept.queries,
         snapshots=kept.snapshots,
-        evidence=StoredEvidence(EvidencePorts(kept.runs, kept.results, kept.queries, kept.log_store), settings.shards.count),
+        evidence=StoredEvidence(kept.runs, kept.results, kept.queries, kept.log_store, settings.shards.count),
         status=status,
         clock=clock,
         shard_count=settings.shards.count,

@@ -122,13 +122,14 @@ class Shard:
 
     # ------------------------------------------------------------- live
 
+    def wants_live(self) -> bool:
+        """Return whether live numbers should start: results are due, and nothing is folded again."""
+        lead = self.genesis.emit_from_ns - FORECAST_LEAD_NS
+        due = self.live is None and self._again is None and self.refold is None and bool(self.node_ids)
+        return due and self.fold.market.close_ns >= lead
+
     def live_snapshots(self, now_ns: int) -> list[Snapshot]:
-        """Return changed live numbers; starts them once results are due, nothing is folded again and the finisher is idle."""
-        if self.live is None and self._live_is_due():
+        """Return changed live numbers, starting them once the finisher is idle: the window is then as the fold sees it."""
+        if self.wants_live() and self.finisher.idle() and self.evaluator.window.count:
             self.live = LiveBook(self.fold, self.evaluator)
         return [] if self.live is None else self.live.snapshots(self.log_seq, now_ns)
-
-    def _live_is_due(self) -> bool:
-        lead = self.genesis.emit_from_ns - FORECAST_LEAD_NS
-        ready = bool(self.node_ids) and self.evaluator.window.count > 0 and self.fold.market.close_ns >= lead
-        return ready and self._again is None and self.refold is None and self.finisher.idle()

@@ -135,7 +135,7 @@ class RiskWorker:
 
     def blocked(self) -> bool:
         """Return whether reading waits for a finisher."""
-        return any(s.finisher.full() or s.refold is not None for s in self.shards())
+        return any(self._must_wait(c) for c in self.cursors) or any(s.refold is not None for s in self.shards())
 
     def idle(self, log_seq: int) -> bool:
         """Return whether every owned shard has taken entries through `log_seq` and finished what they closed."""
@@ -238,7 +238,8 @@ class RiskWorker:
         self.cursors.remove(cursor)
 
     def _read(self, cursor: Cursor) -> bool:
-        if any(isinstance(s, Shard) and s.finisher.full() for s in cursor.shards):
+        if self._must_wait(cursor):
+            self._live(cursor)
             return False
         if not cursor.buffer:
             first = cursor is self.cursors[0]
@@ -257,6 +258,12 @@ class RiskWorker:
         if taken:
             self._tell(cursor)
         return taken
+
+    def _must_wait(self, cursor: Cursor) -> bool:
+        """Reading waits while a finisher is full, and once while live numbers start."""
+        shards = [s for s in cursor.shards if isinstance(s, Shard)]
+        starting = cursor is self._main() and any(s.wants_live() and not s.finisher.idle() for s in shards)
+        return starting or any(s.finisher.full() for s in shards)
 
     def _tell(self, cursor: Cursor) -> None:
         """Report progress of the main cursor, by its first shard: every shard folds all ticks."""

@@ -92,9 +92,8 @@ def test_commit_that_is_not_atomic_is_caught() -> None:
     """Checkpoint first, rows never: a crash in between loses the rows."""
 
     class Torn(MemoryResultStore):
-        def commit(self, commit: Commit) -> None:
-            torn = len(commit.results) > 0 and commit.checkpoint.log_seq % 7 == 0
-            super().commit(replace(commit, results=()) if torn else commit)
+        def commit_many(self, commits: Sequence[Commit]) -> None:
+            super().commit_many([replace(c, results=()) if c.checkpoint.log_seq % 7 == 0 else c for c in commits])
 
     assert "missing" in caught(Parts(store=Torn))
 
@@ -103,10 +102,10 @@ def test_store_without_fencing_is_caught() -> None:
     """A stale owner that may still write takes the shard's checkpoint back."""
 
     class Unfenced(MemoryResultStore):
-        def commit(self, commit: Commit) -> None:
-            shard = self._database.shards[commit.lease.shard_id]
-            standing = Lease(commit.lease.shard_id, shard.owner or "", shard.epoch)
-            super().commit(replace(commit, lease=standing))
+        def commit_many(self, commits: Sequence[Commit]) -> None:
+            shard = self._database.shards[commits[0].lease.shard_id]
+            standing = Lease(commits[0].lease.shard_id, shard.owner or "", shard.epoch)
+            super().commit_many([replace(c, lease=standing) for c in commits])
 
         def latest_checkpoint(self, run_id: str, shard_id: str) -> Checkpoint | None:
             kept = self._checkpoints(run_id, shard_id)
