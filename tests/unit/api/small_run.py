@@ -80,15 +80,15 @@ class SmallRun:
                     pass
                 moved = True
             moved |= self.recorder.step(0.0) > 0
-            self.clock.ns += 1_000_000
-            if not moved and self.worker.idle(upto) and all(s.live is not None or not s.node_ids for s in self.worker.shards()):
-                break
-            if not moved and self.worker.idle(upto) and self.database.results == {}:
+            self.clock.ns += 300_000_000
+            shards = self.worker.shards()
+            shown = all(s.live is not None or not s.node_ids for s in shards) or not self.database.results
+            if not moved and len(shards) == self.shard_count and self.worker.idle(upto) and shown:
                 break
         return self
 
     def status(self) -> RunStatus:
-        run = self.runs.latest()
+        run = self.worker.run
         return RunStatus(
             run_id=run.run_id if run else "",
             profile="embedded",
