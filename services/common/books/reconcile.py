@@ -84,6 +84,16 @@ def reconcile(book: Book, ours: Iterable[Position], theirs: Iterable[Position]) 
     )
 
 
+def position_changes(ours: Iterable[Position], theirs: Iterable[Position]) -> tuple[Position, ...]:
+    """Return the absolute quantities that turn our holdings into theirs: what a `BookChange` record carries.
+
+    A holding that they do not have becomes 0; one that agrees is left out.
+    """
+    mine = {(p.node_id, p.instrument_id): p.quantity for p in ours}
+    wanted = dict.fromkeys(mine, 0) | {(p.node_id, p.instrument_id): p.quantity for p in theirs}
+    return tuple(Position(*key, quantity) for key, quantity in sorted(wanted.items()) if quantity != mine.get(key, 0))
+
+
 def difference_table(differences: Iterable[Difference]) -> str:
     """Return the differences as text in columns, for a terminal."""
     rows = [("portfolio", "symbol", "ours", "theirs", "difference")]

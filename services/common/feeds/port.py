@@ -6,6 +6,7 @@ A feed is deterministic and open at any day, so a replay resumes at the day afte
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -195,7 +196,7 @@ def select_days(feed: Feed, from_date: date | None, to_date: date | None, window
     chosen = tuple(d for d in dates if first <= d <= last)
     if not chosen:
         raise FeedError(f"no trading day from {first} to {last}: {have}; the earliest --from is {earliest}")
-    at = dates.index(chosen[0])
+    at = bisect_left(dates, chosen[0])
     if at < needed:
         raise FeedError(
             f"from {chosen[0]}: only {at} trading days come before it and a window of {window} needs {needed}; "
@@ -207,7 +208,7 @@ def select_days(feed: Feed, from_date: date | None, to_date: date | None, window
 def last_prices(feed: Feed, day: date) -> dict[str, float]:
     """Return each symbol's last usable price at the close of `day`, or of the nearest of the ten trading days before."""
     dates = feed.available
-    at = dates.index(day)
+    at = bisect_left(dates, day)
     prices: dict[str, float] = {}
     for k in range(at, max(at - LOOK_BACK_DAYS_MAX, -1), -1):
         ticks = feed.day(dates[k]).ticks

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from services.common.books.csv_format import export_book
-from services.common.books.reconcile import Difference, difference_table, read_positions, reconcile
+from services.common.books.reconcile import Difference, difference_table, position_changes, read_positions, reconcile
 from services.common.books.table_rows import BookFileError
 from tests.worlds import small_book
 
@@ -52,3 +52,13 @@ def test_bad_lines_are_all_named() -> None:
         (6, "symbol"),
         (7, "portfolio"),
     ]
+
+
+def test_changes_make_the_difference_disappear() -> None:
+    book = small_book()
+    theirs = read_positions(BARE, book)
+    changes = position_changes(book.positions, theirs)
+    assert len(changes) == len(reconcile(book, book.positions, theirs)) == 3
+    after = {(p.node_id, p.instrument_id): p for p in (*book.positions, *changes)}
+    assert reconcile(book, after.values(), theirs) == ()
+    assert position_changes(theirs, theirs) == ()

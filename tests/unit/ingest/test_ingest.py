@@ -25,7 +25,7 @@ from services.ingest.ingest import FILLS_MAX, SourceBroken
 from services.ingest.live import LiveLimits, LiveSources
 from services.ingest.log_state import read_log, scan, source_id_of
 from services.ingest.ownership import SourceOwner
-from services.ingest.replay import Progress
+from services.ingest.replay import Progress, Replayer
 from services.ingest.service import IngestService
 from tests.unit.ingest.doubles import NOW_NS, Bench, HandClock, KeptLetters, OneLease, replay_settings
 
@@ -324,7 +324,9 @@ def test_one_worker_writes_and_another_takes_over_where_it_stopped() -> None:
         "three",
         on_progress=lambda p: done.set() if p.finished else None,
     ).run(done)
-    assert list(read_log(log)) == list(read_log(straight))
+    alone = MemoryLog()
+    Replayer(feed, book, chosen, alone, KeptLetters(), clock).run(Event())
+    assert list(read_log(log)) == list(read_log(straight)) == list(read_log(alone))
     assert scan(half).last_close == DayClose("XNYS", "2008-09-18")
 
 
