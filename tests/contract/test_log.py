@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import pulsar
 import pytest
 
 from services.common.adapters.memory_log import MemoryLog
-from services.common.adapters.pulsar import PulsarLog, connect
+from services.common.adapters.pulsar import Connection, PulsarLog, connect
 from services.common.adapters.pulsar_admin import ensure_topics
 from services.common.ports import Entry, Log, LoggedEntry, LogReader, Unavailable
 from tests.contract.pulsar_topics import log_settings, new_topic
@@ -79,7 +78,7 @@ class PulsarPlace:
     service_url: str
     topic: str
     other_topic: str
-    clients: list[pulsar.Client] = field(default_factory=list)
+    clients: list[Connection] = field(default_factory=list)
 
     def open(self) -> Log:
         client = connect(self.service_url)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pulsar
 import pytest
 
 from services.common.adapters import pulsar_sender
-from services.common.adapters.pulsar import PulsarInbox, PulsarLog, PulsarPublisher, connect
+from services.common.adapters.pulsar import Connection, PulsarInbox, PulsarLog, PulsarPublisher, connect
 from services.common.adapters.pulsar_admin import check, ensure_topics, missing
 from services.common.ports import Entry, Fenced, LogReader, Message, Unavailable
 from services.common.topics import Topics
@@ -38,14 +39,14 @@ def tenant(broker: PulsarServer) -> str:
 
 
 @pytest.fixture
-def client(broker: PulsarServer) -> Iterator[pulsar.Client]:
+def client(broker: PulsarServer) -> Iterator[Connection]:
     made = connect(broker.url)
     yield made
     made.close()
 
 
 @pytest.fixture
-def log(broker: PulsarServer, tenant: str, client: pulsar.Client) -> Iterator[PulsarLog]:
+def log(broker: PulsarServer, tenant: str, client: Connection) -> Iterator[PulsarLog]:
     made = PulsarLog(client, new_topic(broker, tenant), queue_max=QUEUE_MAX, payload_bytes_max=10_000)
     yield made
     made.close()
@@ -171,12 +172,33 @@ def test_appending_while_the_broker_dies_leaves_no_hole(broker: PulsarServer, lo
     assert seen == read_until(log.reader(None), b"%d" % (count - 1))
 
 
+def test_after_a_long_absence_work_goes_on_soon(broker: PulsarServer, log: PulsarLog) -> None:
+    """The client's own pauses double: after 20 s away it would wait for up to 25 s more."""
+    reader = log.reader(None)
+    log.append(b"before")
+    log.flush(20)
+    read_until(reader, b"before")
+    broker.unit.kill()
+    log.append(b"meanwhile")
+    away_until = time.monotonic() + 20.0
+    while time.monotonic() < away_until:
+        with pytest.raises(Unavailable):
+            log.flush(0.5)
+        with suppress(Unavailable):
+            assert reader.read(1, 0.5) == []
+    broker.unit.start()
+    began = time.monotonic()
+    flush(log)
+    read_until(reader, b"meanwhile")
+    assert time.monotonic() - began < 20.0
+
+
 def test_a_reader_says_that_the_broker_is_away(broker: PulsarServer, log: PulsarLog) -> None:
     reader = log.reader(None)
     assert reader.read(1, 0.0) == []
     broker.unit.kill()
     try:
-        with pytest.raises(Unavailable, match="not connected"):
+        with pytest.raises(Unavailable, match="connection is lost"):
             read_for(reader, 5.0)
     finally:
         broker.unit.start()
@@ -185,7 +207,7 @@ def test_a_reader_says_that_the_broker_is_away(broker: PulsarServer, log: Pulsar
     assert [entry.payload for entry in read_until(reader, b"back")] == [b"back"]
 
 
-def test_an_inbox_gets_what_it_did_not_acknowledge_again_after_the_broker_died(broker: PulsarServer, client: pulsar.Client) -> None:
+def test_an_inbox_gets_what_it_did_not_acknowledge_again_after_the_broker_died(broker: PulsarServer, client: Connection) -> None:
     topics = Topics(broker.new_tenant())
     ensure_topics(log_settings(broker, topics.tenant))
     publisher = PulsarPublisher(client, topics, {}, queue_max=QUEUE_MAX)
@@ -212,7 +234,7 @@ def test_an_inbox_gets_what_it_did_not_acknowledge_again_after_the_broker_died(b
     publisher.close()
 
 
-def test_a_newer_exclusive_writer_fences_the_older(broker: PulsarServer, tenant: str, client: pulsar.Client) -> None:
+def test_a_newer_exclusive_writer_fences_the_older(broker: PulsarServer, tenant: str, client: Connection) -> None:
     topic = new_topic(broker, tenant)
     older, newer = (PulsarLog(client, topic, queue_max=QUEUE_MAX, payload_bytes_max=100, exclusive=True) for _ in range(2))
     older.append(b"0")
@@ -231,7 +253,7 @@ def test_a_newer_exclusive_writer_fences_the_older(broker: PulsarServer, tenant:
     newer.close()
 
 
-def test_a_position_that_retention_removed_is_refused(broker: PulsarServer, tenant: str, client: pulsar.Client) -> None:
+def test_a_position_that_retention_removed_is_refused(broker: PulsarServer, tenant: str, client: Connection) -> None:
     topic = new_topic(broker, tenant)
     path = "persistent/" + topic.removeprefix("persistent://")
     admin(broker, "POST", f"{path}/retention", {"retentionTimeInMinutes": 0, "retentionSizeInMB": 0})
@@ -259,11 +281,11 @@ def log_size(broker: PulsarServer, path: str) -> int:
     return size
 
 
-def test_a_missing_topic_and_a_missing_broker_are_unavailable(tenant: str, client: pulsar.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_topic_and_a_missing_broker_are_unavailable(tenant: str, client: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     log = PulsarLog(client, f"persistent://{tenant}/input/nobody-made-this", queue_max=1, payload_bytes_max=100)
     with pytest.raises(Unavailable, match="plimsoll doctor"):
         log.append(b"x")
-    monkeypatch.setattr("services.common.adapters.pulsar.OPERATION_SECONDS", 1)
+    monkeypatch.setattr("services.common.adapters.pulsar_connection.OPERATION_SECONDS", 1)
     nowhere = connect(f"pulsar://127.0.0.1:{free_ports(1)[0]}")
     with pytest.raises(Unavailable):
         PulsarLog(nowhere, f"persistent://{tenant}/input/log", queue_max=1, payload_bytes_max=100).reader(None)

@@ -18,22 +18,15 @@ import _pulsar
 import pulsar
 from pulsar.schema import Schema
 
-from services.common.adapters.pulsar_sender import Sender, unavailable
+from services.common.adapters.pulsar_connection import OPERATION_SECONDS, Connection, Patience, connect, unavailable
+from services.common.adapters.pulsar_sender import Sender
 from services.common.ports import Entry, Message, Unavailable
 from services.common.topics import Topics
 
-OPERATION_SECONDS: Final = 10
-"""Longest wait for opening, closing and asking where a topic ends."""
+__all__ = ["Connection", "PulsarInbox", "PulsarLog", "PulsarLogReader", "PulsarPublisher", "connect"]
+
 RECEIVE_QUEUE_MAX: Final = 500
 """Messages a reader or inbox holds ahead of its caller."""
-
-
-def connect(url: str) -> pulsar.Client:
-    """Return the process's client; nothing is sent before the first topic is opened. The caller closes it.
-
-    The native logger is used, for errors only: a Python one can hang the interpreter at exit.
-    """
-    return pulsar.Client(url, operation_timeout_seconds=OPERATION_SECONDS, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error))
 
 
 class PulsarLog:
@@ -41,7 +34,7 @@ class PulsarLog:
 
     Parameters
     ----------
-    client : pulsar.Client
+    connection : Connection
         Of `connect`; not closed here.
     topic : str
         Full address.
@@ -53,8 +46,8 @@ class PulsarLog:
         Fence every older producer of this topic: for a log with one writer. It and later attempts of its then get Fenced.
     """
 
-    def __init__(self, client: pulsar.Client, topic: str, *, queue_max: int, payload_bytes_max: int, exclusive: bool = False) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, topic: str, *, queue_max: int, payload_bytes_max: int, exclusive: bool = False) -> None:
+        self._connection = connection
         self._topic = topic
         self._queue_max = queue_max
         self._payload_bytes_max = payload_bytes_max
@@ -71,7 +64,7 @@ class PulsarLog:
             with self._opening:
                 self._check_open()
                 if self._sender is None:
-                    self._sender = Sender(self._client, self._topic, queue_max=self._queue_max, exclusive=self._exclusive)
+                    self._sender = Sender(self._connection, self._topic, queue_max=self._queue_max, exclusive=self._exclusive)
         self._sender.send(payload)
 
     def flush(self, timeout_seconds: float) -> None:
@@ -83,7 +76,7 @@ class PulsarLog:
     def reader(self, after: bytes | None) -> PulsarLogReader:
         """See `Log.reader`. ValueError when the entry at the position is gone, or never was in this log."""
         self._check_open()
-        return PulsarLogReader(self._client, self._topic, after)
+        return PulsarLogReader(self._connection, self._topic, after)
 
     def close(self) -> None:
         """See `Log.close`. Raises Unavailable when records could not be made durable; everything is released all the same."""
@@ -100,40 +93,26 @@ class PulsarLog:
 class PulsarLogReader:
     """See `LogReader`. A position is a serialised message id: ledger, entry and index in the batch.
 
-    Raises Unavailable from `read` when nothing came and the connection is down; it comes back by itself, and reading goes on
-    with the next entry.
+    `read` raises Unavailable when nothing came and the connection is down; the connection comes back by itself, and reading
+    goes on with the next entry.
     """
 
-    def __init__(self, client: pulsar.Client, topic: str, after: bytes | None) -> None:
+    def __init__(self, connection: Connection, topic: str, after: bytes | None) -> None:
+        self._client = connection.client
         self._topic = topic
-        self._last: tuple[int, int, int] = (-1, -1, -1)
-        try:
-            start = pulsar.MessageId.earliest if after is None else pulsar.MessageId.deserialize(after)
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(f"position {after.hex() if after else after} is no message id: {error}") from None
-        try:
-            self._reader = client.create_reader(
-                topic, start, receiver_queue_size=RECEIVE_QUEUE_MAX, start_message_id_inclusive=after is not None
-            )
-        except pulsar.PulsarException as error:
-            raise unavailable(f"opening a reader of {topic}", error) from None
+        self._patience = Patience(connection)
+        self._after = after
         self._closed = False
-        if after is not None:
-            try:
-                self._pass(after)
-            except BaseException:
-                self.close()
-                raise
+        self._reader: pulsar.Reader | None = self._open()
 
     def read(self, max_entries: int, timeout_seconds: float) -> list[Entry]:
         """See `LogReader.read`."""
-        if self._closed:
-            raise Unavailable("the reader is closed")
+        reader = self._opened()
         entries: list[Entry] = []
         wait_milliseconds = math.ceil(max(0.0, timeout_seconds) * 1000)
         while len(entries) < max_entries:
             try:
-                message = self._reader.read_next(wait_milliseconds)
+                message = reader.read_next(wait_milliseconds)
             except pulsar.Timeout:
                 break
             except pulsar.PulsarException as error:
@@ -143,38 +122,70 @@ class PulsarLogReader:
             if self._is_next(message):
                 entries.append(Entry(message.message_id().serialize(), message.data()))
                 wait_milliseconds = 0
-        if not entries and not self._reader.is_connected():
-            raise Unavailable(f"reading {self._topic}: not connected; the client is trying")
+        if entries:
+            self._after = entries[-1].position
+        elif not reader.is_connected():
+            self._revive()
+            raise Unavailable(f"reading {self._topic}: the connection is lost; the client is trying")
         return entries
 
     def caught_up(self) -> bool:
         """See `LogReader.caught_up`. Asks the broker unless entries already wait here: half a millisecond."""
         try:
-            return not self._reader.has_message_available()
+            return not self._opened().has_message_available()
         except pulsar.PulsarException as error:
             raise unavailable(f"asking for the end of {self._topic}", error) from None
 
     def close(self) -> None:
         """See `LogReader.close`."""
-        if not self._closed:
-            self._closed = True
-            with suppress(pulsar.PulsarException):  # a lost connection needs no closing
-                self._reader.close()
+        self._closed = True
+        self._release()
 
-    def _pass(self, after: bytes) -> None:
-        """Read the entry at the position itself, which proves that it is there and that nothing between was removed."""
-        if not self.caught_up():
-            try:
-                message = self._reader.read_next(OPERATION_SECONDS * 1000)
-            except pulsar.PulsarException as error:
-                raise unavailable(f"reading {self._topic} at position {after.hex()}", error) from None
-            if message.message_id().serialize() == after:
-                self._is_next(message)
-                return
+    def _opened(self) -> pulsar.Reader:
+        if self._closed:
+            raise Unavailable("the reader is closed")
+        if self._reader is None:
+            self._reader = self._open()
+        return self._reader
+
+    def _open(self) -> pulsar.Reader:
+        """Open just after the last entry, by reading that entry itself: proof that it is there and nothing between was removed."""
+        after = self._after
+        try:
+            start = pulsar.MessageId.earliest if after is None else pulsar.MessageId.deserialize(after)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"position {after.hex() if after else after} is no message id: {error}") from None
+        self._last = (-1, -1, -1)
+        try:
+            reader = self._client.create_reader(
+                self._topic, start, receiver_queue_size=RECEIVE_QUEUE_MAX, start_message_id_inclusive=after is not None
+            )
+        except pulsar.PulsarException as error:
+            raise unavailable(f"opening a reader of {self._topic}", error) from None
+        if after is None:
+            return reader
+        try:
+            if reader.has_message_available():
+                message = reader.read_next(OPERATION_SECONDS * 1000)
+                if message.message_id().serialize() == after and self._is_next(message):
+                    return reader
+        except pulsar.PulsarException as error:
+            _close(reader)
+            raise unavailable(f"reading {self._topic} at position {after.hex()}", error) from None
+        _close(reader)
         raise ValueError(
             f"position {after.hex()} is not in {self._topic}: retention removed it, or it is another log's; "
             "the recorder's table has every record"
         )
+
+    def _release(self) -> None:
+        if self._reader is not None:
+            _close(self._reader)
+            self._reader = None
+
+    def _revive(self) -> None:
+        if self._patience.is_over(self._reader):
+            self._release()
 
     def _is_next(self, message: pulsar.Message) -> bool:
         """Refuse an entry that a reconnected client delivers again: everyone's count of entries would go wrong."""
@@ -208,8 +219,8 @@ class PulsarPublisher:
         Topic to the Avro record (`schemas.broker_schema`) registered with it.
     """
 
-    def __init__(self, client: pulsar.Client, topics: Topics, schemas: Mapping[str, Mapping[str, Any]], *, queue_max: int) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, topics: Topics, schemas: Mapping[str, Mapping[str, Any]], *, queue_max: int) -> None:
+        self._connection = connection
         self._topics = topics
         self._schemas = schemas
         self._queue_max = queue_max
@@ -249,7 +260,7 @@ class PulsarPublisher:
     def _open(self, topic: str) -> Sender:
         definition = self._schemas.get(topic)
         schema = None if definition is None else _JsonSchema(definition)
-        sender = Sender(self._client, self._topics.address(topic), queue_max=self._queue_max, schema=schema)
+        sender = Sender(self._connection, self._topics.address(topic), queue_max=self._queue_max, schema=schema)
         self._senders[topic] = sender
         return sender
 
@@ -259,35 +270,29 @@ class PulsarPublisher:
 
 
 class PulsarInbox:
-    """See `Inbox`. Several may be open: one receives, the others stand by and take over, in order, what was not acknowledged.
+    """See `Inbox`. Several may be open: one, of the broker's choice, receives; the others stand by and take over, in
+    order, what was not acknowledged.
 
     A receipt is a message id. Nothing is ever refused back to the broker (that would reorder a key) and no time-out sends a
     message again: only a closed or lost connection does.
     """
 
-    def __init__(self, client: pulsar.Client, topic: str, subscription: str) -> None:
+    def __init__(self, connection: Connection, topic: str, subscription: str) -> None:
+        self._client = connection.client
         self._topic = topic
+        self._subscription = subscription
+        self._patience = Patience(connection)
         self._closed = False
-        try:
-            self._consumer = client.subscribe(
-                topic,
-                subscription,
-                consumer_type=pulsar.ConsumerType.Failover,
-                initial_position=pulsar.InitialPosition.Earliest,
-                receiver_queue_size=RECEIVE_QUEUE_MAX,
-                batch_index_ack_enabled=True,
-            )
-        except pulsar.PulsarException as error:
-            raise unavailable(f"opening subscription {subscription} of {topic}", error) from None
+        self._consumer: pulsar.Consumer | None = self._open()
 
     def receive(self, max_messages: int, timeout_seconds: float) -> list[Message]:
         """See `Inbox.receive`. Raises Unavailable when nothing came and the connection is down."""
-        self._check_open()
+        consumer = self._opened()
         messages: list[Message] = []
         wait_milliseconds = math.ceil(max(0.0, timeout_seconds) * 1000)
         while len(messages) < max_messages:
             try:
-                message = self._consumer.receive(wait_milliseconds)
+                message = consumer.receive(wait_milliseconds)
             except pulsar.Timeout:
                 break
             except pulsar.PulsarException as error:
@@ -296,25 +301,50 @@ class PulsarInbox:
                 raise unavailable(f"receiving from {self._topic}", error) from None
             messages.append(Message(message.partition_key(), message.data(), message.message_id()))
             wait_milliseconds = 0
-        if not messages and not self._consumer.is_connected():
-            raise Unavailable(f"receiving from {self._topic}: not connected; the client is trying")
+        if not messages and not consumer.is_connected():
+            if self._patience.is_over(consumer):
+                self._release()
+            raise Unavailable(f"receiving from {self._topic}: the connection is lost; the client is trying")
         return messages
 
     def acknowledge(self, receipt: object) -> None:
         """See `Inbox.acknowledge`. One that is lost with the connection brings the message again."""
-        self._check_open()
         try:
-            self._consumer.acknowledge(receipt)
+            self._opened().acknowledge(receipt)
         except pulsar.PulsarException as error:
             raise unavailable(f"acknowledging in {self._topic}", error) from None
 
     def close(self) -> None:
         """See `Inbox.close`."""
-        if not self._closed:
-            self._closed = True
-            with suppress(pulsar.PulsarException):
-                self._consumer.close()
+        self._closed = True
+        self._release()
 
-    def _check_open(self) -> None:
+    def _opened(self) -> pulsar.Consumer:
         if self._closed:
             raise Unavailable("the inbox is closed")
+        if self._consumer is None:
+            self._consumer = self._open()
+        return self._consumer
+
+    def _open(self) -> pulsar.Consumer:
+        try:
+            return self._client.subscribe(
+                self._topic,
+                self._subscription,
+                consumer_type=pulsar.ConsumerType.Failover,
+                initial_position=pulsar.InitialPosition.Earliest,
+                receiver_queue_size=RECEIVE_QUEUE_MAX,
+                batch_index_ack_enabled=True,
+            )
+        except pulsar.PulsarException as error:
+            raise unavailable(f"opening subscription {self._subscription} of {self._topic}", error) from None
+
+    def _release(self) -> None:
+        if self._consumer is not None:
+            _close(self._consumer)
+            self._consumer = None
+
+
+def _close(opened: pulsar.Reader | pulsar.Consumer) -> None:
+    with suppress(pulsar.PulsarException):  # a lost connection needs no closing
+        opened.close()

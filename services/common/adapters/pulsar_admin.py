@@ -149,6 +149,11 @@ def _namespace_steps(admin: _Admin, namespace: str, retention: Retention) -> Ite
         lambda: admin.get(f"{path}/inactiveTopicPolicies") == keep,
         lambda: admin.send("POST", f"{path}/inactiveTopicPolicies", keep),
     )
+    yield _Step(
+        f"namespace {namespace}: no topic by mistake",
+        lambda: (admin.get(f"{path}/autoTopicCreation") or {}).get("allowAutoTopicCreation") is False,
+        lambda: admin.send("POST", f"{path}/autoTopicCreation", {"allowAutoTopicCreation": False}),
+    )
 
 
 def _limit_steps(admin: _Admin, path: str, what: str, retention: Retention) -> Iterator[_Step]:
