@@ -6,6 +6,7 @@ import { type BookNode, type DayClose, isException, measureOf, type Snapshot } f
 import { ago, clock, compact, confidenceName, day, longDay, money, percent, scaled, scaleFor, share, signedMoney } from '../src/lib/format.ts';
 import { loadBand, loadOf } from '../src/lib/load.ts';
 import { merge } from '../src/lib/merge.ts';
+import { doubts } from '../src/lib/status.ts';
 import { treeKey, visibleRows } from '../src/lib/tree.ts';
 
 const node = (node_id: number, parent_id: number | null): BookNode => ({
@@ -116,4 +117,10 @@ test('closes become columns, exceptions apart, and join by date', () => {
   const again = extend(rows, [close('2008-10-14', -9, 10), close('2008-10-15', 1, 10), close('2008-10-16', 2, 10)]);
   assert.deepEqual(again.map((r) => [r.date, r.hypothetical_pnl]), [['2008-10-13', 5], ['2008-10-14', -9], ['2008-10-15', 1], ['2008-10-16', 2]]);
   assert.equal(extend(rows, []).length, 3);
+});
+
+test('a status is split into its doubts, the gravest first', () => {
+  assert.deepEqual(doubts('ok', 'ok'), []);
+  assert.deepEqual(doubts('thin_tail+degraded', 'degraded+short_window'), ['degraded', 'short_window', 'thin_tail']);
+  assert.deepEqual(doubts(undefined, 'thin_tail+something_new'), ['thin_tail', 'something_new']);
 });

@@ -21,10 +21,9 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from mock_desk import Desk
 
+from services.api.security import SECURITY_HEADERS
+
 DIST = Path(__file__).parents[2] / "console" / "dist"
-POLICY = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
 STREAM_POLL_SECONDS = 0.02
 
 
@@ -34,7 +33,7 @@ def problem(status: int, title: str, detail: str, instance: str) -> JSONResponse
 
 
 def create_app(desk: Desk) -> FastAPI:
-    """The contract over one desk, with the console at the root under a strict content policy."""
+    """The contract over one desk, with the console at the root, under the service's own security headers."""
     app = FastAPI()
 
     @app.middleware("http")
@@ -49,7 +48,7 @@ def create_app(desk: Desk) -> FastAPI:
                 if part in path:
                     return problem(503, "History is not available", detail, path)
         response: Response = await call_next(request)
-        response.headers["Content-Security-Policy"] = POLICY
+        response.headers.update(SECURITY_HEADERS)
         return response
 
     @app.get("/api/v1/run")

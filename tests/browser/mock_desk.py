@@ -112,11 +112,13 @@ class Desk:
     def run(self) -> dict[str, Any]:
         seeding = self.state == "seeding"
         clock = {
-            "as_of": iso(self.close_time(140)) if seeding else iso(self.now()),
+            "as_of": None if seeding else iso(self.now()),
             "first": iso(self.close_time(0)),
             "last": iso(self.close_time(DAYS - 1)),
-            "days_done": 140 if seeding else self.day,
+            "days_done": 0 if seeding else self.day,
             "days_total": DAYS,
+            "seed_done": 140 if seeding else WINDOW,
+            "seed_total": WINDOW,
             "speed": 1.0,
             "days_per_second": 212.0 if seeding else 1.0,
         }
@@ -155,7 +157,8 @@ class Desk:
         degraded = NODES[n].node_id in DEGRADED
 
         def status(confidence: float) -> str:
-            return "thin_tail" if (1 - confidence) * WINDOW < 1 else "degraded" if degraded else "ok"
+            flags = ["thin_tail"] * ((1 - confidence) * WINDOW < 1) + ["degraded"] * degraded
+            return "+".join(flags) or "ok"
 
         return {
             m: {

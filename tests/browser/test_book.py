@@ -49,6 +49,8 @@ def test_quality_is_shown_beside_the_numbers(console: Page) -> None:
     expect(cell(console, 7, "status")).to_be_empty()
     choose(console, "Confidence", "99.9 %")
     expect(cell(console, 7, "status")).to_have_text("thin tail")
+    expect(cell(console, 6, "status")).to_contain_text("degraded")
+    expect(cell(console, 6, "status")).to_contain_text("+1: thin tail")
 
 
 def test_live_and_final_are_told_apart_and_a_tick_moves_only_live(console: Page, desk: Desk) -> None:

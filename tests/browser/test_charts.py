@@ -107,10 +107,10 @@ def test_a_correction_redraws_the_day_it_judges_again(console: Page, desk: Desk)
 
 
 def test_more_days_than_one_page_are_read(page: Page, desk: Desk, server: Server) -> None:
-    desk.history = 2_500
+    desk.history = 9_000
     page.goto(server.url)
     choose(page, "Range", "All")
-    expect(page.get_by_text("in the 2,500 days in view")).to_be_visible()
+    expect(page.get_by_text("in the 9,000 days in view")).to_be_visible()
     cursors = [r for r in desk.requests if "/day_closes" in r and "cursor=" in r]
     assert len(cursors) == 2
 

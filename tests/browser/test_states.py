@@ -36,7 +36,7 @@ def test_seeding_explains_itself_and_gives_way(page: Page, desk: Desk, server: S
     page.goto(server.url)
     expect(page.get_by_role("heading", name="Filling the scenario window")).to_be_visible()
     expect(page.get_by_role("progressbar", name="Seeding")).to_have_attribute("aria-valuenow", "140")
-    expect(page.get_by_text("140 of 1,000 days")).to_be_visible()
+    expect(page.get_by_text("140 of 250 days")).to_be_visible()
     expect(page.get_by_test_id("replay-time")).to_contain_text("Seeding")
     desk.state = "running"
     desk.touch()

@@ -5,7 +5,7 @@ import type {
 const ROOT = 'api/v1';
 const KEY_NAME = 'plimsoll.api_key';
 const TIMEOUT_MS = 15_000;
-const PAGE_ITEMS = 1_000;
+const PAGE_ITEMS = 4_000;
 const PAGES_MAX = 64;
 
 /** A failed request: the server's problem document, or what is known when there was no answer at all (status 0). */

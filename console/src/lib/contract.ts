@@ -18,8 +18,8 @@ export interface Quality {
 export interface Live {
   log_seq: number;
   event_time: string;
-  market_value: number;
-  pnl: number;
+  market_value: number | null;
+  pnl: number | null;
   measures: Measures;
   quality: Quality;
 }
@@ -63,6 +63,9 @@ export interface Run {
     last: string | null;
     days_done: number;
     days_total: number | null;
+    /** Days folded in before the first result. */
+    seed_done: number;
+    seed_total: number;
     speed: 'max' | number;
     days_per_second: number;
   };

@@ -1,5 +1,5 @@
 /**
- * The load line: how far today's loss has gone towards the value at risk forecast for today at the last close.
+ * The load line: how far the loss since the last close has gone towards the newest final value at risk, which at a close is the forecast for today.
  * 1 is the line itself (an exception if the day ended now), 0 is flat, below 0 is a gain. Null where there is no positive line to measure by.
  */
 export function loadOf(pnl: number | null | undefined, forecastVar: number | null | undefined): number | null {
