@@ -31,6 +31,9 @@ import redis
 START_SECONDS: Final = 60.0
 """Longest start, recovery after a crash included."""
 STOP_SECONDS: Final = 20.0
+ORPHANS: Final = "shared memory block"
+"""PostgreSQL's words for backends that outlive their killed postmaster, for a moment."""
+ORPHANS_SECONDS: Final = 10.0
 SOCKET_PATH_MAX: Final = 100
 """Bytes; the kernel takes 107 on Linux and 103 on macOS."""
 DATABASE: Final = "plimsoll"
@@ -157,14 +160,28 @@ class EmbeddedServers:
         if not (data / "PG_VERSION").exists():
             _make_cluster(binaries, data, account)
         _end_left_over(data / "postmaster.pid", "postgres", data, signal.SIGINT)
+        _disown(data / "postmaster.pid")
         log_path = self.directory / "postgres.log"
         options = [part for name, value in POSTGRES_OPTIONS.items() for part in ("-c", f"{name}={value}")]
         command = [str(binaries / "postgres"), "-D", str(data), "-k", str(sockets), *options]
         url = f"postgresql:///{DATABASE}?host={quote(str(sockets), safe='')}&user=postgres"
-        with log_path.open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **account.popen())
-        self._processes.append((process, signal.SIGINT))
-        _wait_until(lambda: _postgres_answers(url), process, "PostgreSQL", log_path)
+
+        def start() -> subprocess.Popen[bytes]:
+            for stale in sockets.glob(".s.PGSQL.*"):
+                stale.unlink()
+            with log_path.open("wb") as log:
+                process = subprocess.Popen(
+                    command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **account.popen()
+                )
+            self._processes.append((process, signal.SIGINT))
+            return process
+
+        deadline = time.monotonic() + ORPHANS_SECONDS
+        process = start()
+        while not _wait_until(lambda: _postgres_answers(url), process) and ORPHANS in log_path.read_text() and time.monotonic() < deadline:
+            time.sleep(0.1)
+            process = start()
+        _require_running(process, "PostgreSQL", log_path)
         return url
 
     def _start_valkey(self) -> str:
@@ -189,7 +206,8 @@ class EmbeddedServers:
             process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd=place)
         self._processes.append((process, signal.SIGTERM))
         url = f"unix://{quote(str(socket))}?db=0"
-        _wait_until(lambda: _valkey_answers(url), process, "Valkey", log_path)
+        _wait_until(lambda: _valkey_answers(url), process)
+        _require_running(process, "Valkey", log_path)
         return url
 
 
@@ -293,7 +311,7 @@ def _let_in(*paths: Path) -> None:
 
 
 def _end_left_over(pid_file: Path, name: str, data: Path, how: signal.Signals) -> None:
-    """Stop the server that a killed owner left behind, and remove the pid file of one that is gone."""
+    """Stop the server that a killed owner left behind."""
     try:
         pid = int(pid_file.read_text().split()[0])
     except (OSError, ValueError, IndexError):
@@ -301,7 +319,16 @@ def _end_left_over(pid_file: Path, name: str, data: Path, how: signal.Signals) -
     if pid > 1 and name in (command := _command_of(pid)) and (str(data) in command or _works_in(pid, data)):
         logger.warning("stopping %s (process %d), left behind in %s", name, pid, data)
         _end(pid, how, lambda: _command_of(pid) == command)
-    pid_file.unlink(missing_ok=True)
+
+
+def _disown(pid_file: Path) -> None:
+    """Name this process in a stale pid file, in case its number belongs to a stranger by now.
+
+    PostgreSQL takes a file that names its parent for stale, and still looks whether old backends use the shared memory it names.
+    """
+    if pid_file.exists():
+        _, _, rest = pid_file.read_text().partition("\n")
+        pid_file.write_text(f"{os.getpid()}\n{rest}")
 
 
 def _command_of(pid: int) -> str:
@@ -331,13 +358,23 @@ def _end(pid: int, how: signal.Signals, alive: Callable[[], bool]) -> None:
             time.sleep(0.01)
 
 
-def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], what: str, log_path: Path) -> None:
+def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
+    """Wait until a server answers; return False, with its process ended, if it does not."""
     deadline = time.monotonic() + START_SECONDS
     while not ready():
-        if process.poll() is not None or time.monotonic() > deadline:
-            last = log_path.read_text(errors="replace")[-2000:].strip()
-            raise EmbeddedServerError(f"{what} did not start (see {log_path}): {last}")
+        if time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+        if process.poll() is not None:
+            return False
         time.sleep(0.02)
+    return True
+
+
+def _require_running(process: subprocess.Popen[bytes], what: str, log_path: Path) -> None:
+    if process.poll() is not None:
+        last = log_path.read_text(errors="replace")[-2000:].strip()
+        raise EmbeddedServerError(f"{what} did not start within {START_SECONDS:.0f} s (see {log_path}): {last}")
 
 
 def _postgres_answers(url: str) -> bool:
