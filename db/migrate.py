@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.pool import NullPool
 
@@ -36,6 +37,34 @@ class MigrationReport:
     timescale: str | None
     licence: str | None
     notes: tuple[str, ...]
+
+
+def inspect(url: str) -> MigrationReport:
+    """Return what a database holds without changing it; `revision` is what `migrate` would bring it to.
+
+    Raises
+    ------
+    MigrationError
+        The server does not answer.
+    """
+    where = sa.make_url(url).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(where, poolclass=NullPool, connect_args={"connect_timeout": CONNECT_SECONDS})
+    try:
+        with engine.connect() as connection:
+            server = str(_scalar(connection, "SELECT current_setting('server_version')"))
+            before = MigrationContext.configure(connection).get_current_revision()
+            timescale = _installed(connection)
+            licence = str(_scalar(connection, "SELECT current_setting('timescaledb.license')")) if timescale else None
+            with resources.as_file(resources.files("db.migrations")) as scripts:
+                config = Config()
+                config.set_main_option("script_location", str(scripts))
+                config.set_main_option("path_separator", "os")
+                head = ScriptDirectory.from_config(config).get_current_head()
+            return MigrationReport(server, before, head, timescale, licence, ())
+    except sa.exc.DBAPIError as error:
+        raise MigrationError(f"{where.render_as_string(hide_password=True)}: {_reason(error)}") from error
+    finally:
+        engine.dispose()
 
 
 def migrate(url: str) -> MigrationReport:

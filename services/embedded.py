@@ -146,7 +146,7 @@ class Embedded:
             last_ns=self.feed.day(span.days[-1]).close_ns,
             days_done=closes,
             days_total=len(span.days),
-            seed_done=len(span.seed) if closes else self._seeded(as_of),
+            seed_done=progress.seed_done if as_of is None else self._seeded(as_of),
             seed_total=len(span.seed),
             speed=self.settings.replay.speed,
             days_per_second=self._days_per_second(closes),

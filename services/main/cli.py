@@ -19,6 +19,7 @@ from rich.console import Console
 
 from risk_core.book import AssetClass, Book
 from services.common.config import Settings, SettingsError, load_settings
+from services.common.evidence_shapes import Evidence, ResultId
 from services.common.feeds.port import Feed
 from services.common.runtime import worker_name
 
@@ -280,6 +281,119 @@ def service_settings() -> Settings:
             "RISK_LOG__URL = 'memory:' joins no processes: set it to pulsar://host:port, or use `plimsoll run`, which has all parts in one"
         )
     return settings
+
+
+@app.command()
+def replay(
+    from_: From = None,
+    to: To = None,
+    speed: Speed = None,
+    feed: FeedName = None,
+    book: BookName = None,
+    ticks_per_day: TicksPerDay = 1,
+    exit_: Exit = False,
+    json_: Json = False,
+    anew: Anew = False,
+) -> None:
+    """Replay history into a running stack (Pulsar), and follow it until its numbers are final.
+
+    The words are those of [bold]plimsoll run[/bold], which has every part in one process instead.
+    """
+    from services.cli.replay_view import ReplayView, print_json, result_table, summary
+    from services.main import follow, processes, wiring
+
+    started = time.monotonic()
+    with user_errors(), ExitStack() as stack:
+        settings = settings_for(from_, to, speed, feed, book)
+        if settings.log.url == "memory:":
+            raise UserError("RISK_LOG__URL = 'memory:' joins no stack: set it to pulsar://host:port, or use `plimsoll run`")
+        parts = processes.Parts.open(settings, stack)
+        source, held = feed_and_book(settings, ticks_per_day)
+        view = stack.enter_context(ReplayView())
+        stop = stack.enter_context(stop_on_signal())
+        following = follow.Following(parts, wiring.broker(settings, stack), source, held, uuid.uuid4().hex if anew else "", anew)
+        status, rows = following.run(view.show, exit_, stop)
+        if json_:
+            print_json(summary(status, rows, held.nodes, time.monotonic() - started))
+        elif rows:
+            view.console.print(result_table(rows, held.nodes, 0.99))
+
+
+Result = Annotated[str, typer.Argument(help="node:as_of_ns:method:confidence[:revision], as the API and the console show it.")]
+
+
+@contextmanager
+def evidence() -> Iterator[Evidence]:
+    """Yield the evidence behind the stores that the settings name."""
+    from services.common.evidence import StoredEvidence
+    from services.common.evidence_shapes import NoEvidence
+    from services.main import wiring
+
+    with user_errors(), ExitStack() as stack:
+        settings = load_settings()
+        where = wiring.addresses(settings, stack)
+        kept = wiring.stores(settings, where, stack)
+        try:
+            yield StoredEvidence(kept.runs, kept.results, kept.queries, kept.log_store, settings.shards.count)
+        except NoEvidence as error:
+            raise UserError(str(error)) from None
+
+
+def result_id(text: str) -> ResultId:
+    """Parse a result id."""
+    try:
+        return ResultId.parse(text)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+@app.command()
+def explain(result: Result, json_: Json = False) -> None:
+    """Print the scenarios and positions behind a stored number."""
+    import msgspec
+
+    from services.cli.evidence_view import explanation_view
+
+    with evidence() as found:
+        explanation = found.explain(result_id(result))
+        if json_:
+            sys.stdout.write(msgspec.json.encode(explanation).decode() + "\n")
+        else:
+            Console().print(explanation_view(explanation))
+
+
+@app.command()
+def reproduce(result: Result, json_: Json = False) -> None:
+    """Calculate a stored number again from the log and the stored scenarios; exit code 1 when it differs."""
+    import msgspec
+
+    from services.cli.evidence_view import reproduction_view
+
+    with evidence() as found:
+        reproduction = found.reproduce(result_id(result))
+        if json_:
+            sys.stdout.write(msgspec.json.encode(reproduction).decode() + "\n")
+        else:
+            Console().print(reproduction_view(reproduction), soft_wrap=True)
+        if not reproduction.matches:
+            raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at everything the service needs, and say what is missing and how to mend it."""
+    from services.main.doctor import findings
+
+    with user_errors():
+        bad = 0
+        for finding in findings(load_settings()):
+            bad += not finding.well
+            mark = "[green]ok[/]     " if finding.well else "[red]missing[/]"
+            errors.print(
+                f"{mark} {finding.what}: {finding.detail}" + ("" if finding.well else f"\n        -> {finding.fix}"), highlight=False
+            )
+        if bad:
+            raise typer.Exit(1)
 
 
 book_app = typer.Typer(help="Your own book: import, export, compare.", no_args_is_help=True)

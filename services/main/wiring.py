@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from db.migrate import MigrationReport, migrate
+from db.migrate import MigrationReport, inspect, migrate
 from services.common.adapters.postgres_connection import PostgresDatabase
 from services.common.adapters.postgres_leases import PostgresLeases
 from services.common.adapters.postgres_log_store import PostgresLogStore
@@ -61,6 +61,11 @@ def addresses(settings: Settings, stack: ExitStack) -> Addresses:
 def migrate_at(where: Addresses) -> MigrationReport:
     """Bring the database to the newest schema."""
     return migrate(where.history)
+
+
+def inspect_at(where: Addresses) -> MigrationReport:
+    """Look at the database without changing it."""
+    return inspect(where.history)
 
 
 def stores(settings: Settings, where: Addresses, stack: ExitStack) -> Stores:

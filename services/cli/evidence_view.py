@@ -1,0 +1,44 @@
+"""Explanations and reproductions as text."""
+
+from __future__ import annotations
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from services.common.evidence_shapes import Explanation, Reproduction
+
+CONTRIBUTORS = 3
+
+
+def explanation_view(e: Explanation) -> Group:
+    """Return the number, its tail scenarios and its positions."""
+    head = Text.from_markup(
+        f"[bold]{e.result_id}[/]  run {e.run_id}, {e.as_of}, revision {e.revision}, log_seq {e.log_seq}\n"
+        f"VaR [bold]{e.value_at_risk:,.2f}[/]  ES [bold]{e.expected_shortfall:,.2f}[/] {e.currency}  "
+        f"by {e.method} at {e.confidence:.1%} over {e.horizon_days} day, {e.scenario_count} scenarios, {e.status}"
+    )
+    tail = Table(title=f"{e.tail_count} scenarios behind it, worst first")
+    for name in ("date", "P&L", "weight", "in VaR", "in ES"):
+        tail.add_column(name, justify="left" if name == "date" else "right")
+    tail.add_column("largest parts")
+    for s in e.scenarios:
+        parts = sorted(s.contributions, key=lambda c: -abs(c.pnl))[:CONTRIBUTORS]
+        named = ", ".join(f"{c.symbol} {c.pnl:,.0f}" for c in parts)
+        tail.add_row(s.date, f"{s.pnl:,.0f}", f"{s.weight:.4f}", f"{s.var_weight:.3f}", f"{s.es_weight:.3f}", named)
+    held = Table(title="positions")
+    for name in ("instrument", "quantity", "price", "market value"):
+        held.add_column(name, justify="left" if name == "instrument" else "right")
+    for p in e.positions:
+        price = "none yet" if p.price is None else f"{p.price:,.4f} {p.currency}"
+        value = "none yet" if p.market_value is None else f"{p.market_value:,.0f}"
+        held.add_row(p.symbol, f"{p.quantity:,.6g}", price, value)
+    return Group(head, tail, held, reproduction_view(e.reproduction))
+
+
+def reproduction_view(r: Reproduction) -> Text:
+    """Return one line a result: equal, or what differs."""
+    if r.matches:
+        return Text.from_markup(f"[bold green]equal[/]  {r.result_id}, bit for bit, recomputed from the {r.source}")
+    lines = [f"{name}: stored {r.stored.get(name)}, recomputed {r.recomputed.get(name)}" for name in r.differing]
+    return Text.from_markup(f"[bold red]differs[/]  {r.result_id}, recomputed from the {r.source}\n  " + "\n  ".join(lines))
