@@ -270,11 +270,10 @@ class PulsarPublisher:
 
 
 class PulsarInbox:
-    """See `Inbox`. Several may be open: one, of the broker's choice, receives; the others stand by and take over, in
-    order, what was not acknowledged.
+    """See `Inbox`. Several may be open: one, of the broker's choice, receives and the others stand by.
 
-    A receipt is a message id. Nothing is ever refused back to the broker (that would reorder a key) and no time-out sends a
-    message again: only a closed or lost connection does.
+    They take over, in order, what was not acknowledged. A receipt is a message id. Nothing is ever refused back to the broker
+    (that would reorder a key) and no time-out sends a message again: only a closed or lost connection does.
     """
 
     def __init__(self, connection: Connection, topic: str, subscription: str) -> None:
