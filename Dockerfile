@@ -1,5 +1,6 @@
 # One image for every Plimsoll process: `docker run IMAGE migrate|ingest|record|risk|api|run`.
-# Runs as uid 10001 on a read-only root; writes only to /var/cache/plimsoll (compiled kernels) and /var/lib/plimsoll (embedded data).
+# Runs as uid 10001 on a read-only root; writes only to /var/cache/plimsoll (compiled kernels), /var/lib/plimsoll (books, embedded data)
+# and, in the one service that makes them, /run/plimsoll (secrets).
 # Nothing here needs BuildKit. On machines without an image registry, docker/build-images.sh passes a base of its own.
 ARG BASE=python:3.13-slim
 
@@ -31,7 +32,7 @@ RUN uv pip install --quiet --python /opt/plimsoll/bin/python --no-cache --no-dep
 
 FROM ${BASE}
 RUN groupadd --gid 10001 plimsoll && useradd --uid 10001 --gid 10001 --home-dir /var/lib/plimsoll --no-create-home --shell /usr/sbin/nologin plimsoll \
- && mkdir -p /var/cache/plimsoll/numba /var/lib/plimsoll /run/plimsoll \
+ && mkdir -p /var/cache/plimsoll/numba /var/lib/plimsoll /run/plimsoll/database /run/plimsoll/services /run/plimsoll/grafana \
  && chown -R 10001:10001 /var/cache/plimsoll /var/lib/plimsoll /run/plimsoll
 COPY --from=build /opt/plimsoll /opt/plimsoll
 # One thread for the linear algebra libraries: a process is one worker, and its numbers must not depend on how many cores it finds.

@@ -237,8 +237,12 @@ def run_pulsar() -> Iterator[PulsarServer]:
 
     if image := container_image("PULSAR_IMAGE"):
         # The broker tells its clients the port to come back to, so it has the same number inside and outside.
-        environment = _BROKER_ENVIRONMENT | {"PULSAR_PREFIX_brokerServicePort": str(port), "PULSAR_PREFIX_advertisedAddress": HOST}
-        container = _Container(image, {port: port, 8080: port_http}, environment, ready, ["bash", "-c", PULSAR_COMMAND])
+        environment = _BROKER_ENVIRONMENT | {
+            "PULSAR_PREFIX_advertisedAddress": HOST,
+            "PULSAR_PREFIX_brokerServicePort": str(port),
+            "PULSAR_PREFIX_webServicePort": str(port_http),
+        }
+        container = _Container(image, {port: port, port_http: port_http}, environment, ready, ["bash", "-c", PULSAR_COMMAND])
         try:
             yield PulsarServer(url, admin_url, container)
         finally:
