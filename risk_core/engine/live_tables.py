@@ -81,7 +81,7 @@ def empty_tails(plan: MeasurePlan, nodes: int, room: int = 0) -> t.Tails:
     size = np.zeros((nodes, 2), np.int64)
     size[:, t.NEEDED] = widest
     shape = (nodes, tails, len(plan.confidences))
-    return np.zeros((nodes, depth), np.int32), np.zeros((nodes, tails, depth)), size, np.zeros(shape, np.int64), np.zeros(shape)
+    return np.zeros((nodes, depth), np.uint32), np.zeros((nodes, tails, depth)), size, np.zeros(shape, np.int64), np.zeros(shape)
 
 
 def _runs(slots: Integers) -> Integers:

@@ -14,7 +14,7 @@ from risk_core.engine.kernels.updates import BOUND, GROUP, SLACK, WAITING, State
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Slots = NDArray[np.int32]
+Slots = NDArray[np.uint32]
 
 LivePlan = tuple[Floats, Integers, Integers, Integers, Floats, Integers]
 """weights[W, S] by slot, runs[W, 2, 2] of slots that matter, tail_row[E] of weights, methods[M, 2], levels[C, 4], order[C]."""
@@ -71,16 +71,20 @@ def _squares(weight: Floats, row: int, vector: Floats, p: int, first: int, last:
     return total
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath={"contract"})
 def _running(weight: Floats, p: int, e: int, value: Floats, count: int, total: Floats) -> None:
-    """Put the sums of weight[p, e] * value before each of `count` entries into total[e]. Two sums run side by side to hide latency."""
-    even, odd = 0.0, 0.0
-    for q in range(0, count - 1, 2):
+    """Put the sums of weight[p, e] * value before each of `count` entries into total[e].
+
+    Two sums run side by side to hide the latency of an addition; `reassoc` would let the compiler join them again.
+    """
+    even, odd, one = 0.0, 0.0, np.uint64(1)
+    for q in range(np.uint64(0), np.uint64(count - count % 2), np.uint64(2)):  # unsigned: no negative index to look for
         total[e, q] = even + odd
         even += weight[p, e, q] * value[q]
-        total[e, q + 1] = even + odd
-        odd += weight[p, e, q + 1] * value[q + 1]
-    total[e, count - 1] = even + odd if count % 2 == 1 else total[e, count - 1]
+        total[e, q + one] = even + odd
+        odd += weight[p, e, q + one] * value[q + one]
+    if count % 2 == 1:
+        total[e, count - 1] = even + odd
 
 
 @njit(cache=True, nogil=True)
