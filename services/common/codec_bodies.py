@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 import numpy as np
 from msgspec import Meta, Struct
+from numpy.typing import NDArray
 
 from risk_core import records
 from risk_core.book import AssetClass, NodeKind, Shock
@@ -189,29 +190,29 @@ def _packed(body_type: type[records.Body], wire_type: type[_Wire], forward: Call
     return BodyFormat(encode, decode)
 
 
-_TICK_COLUMNS: Final = (("event_ns", np.dtype("<i8")), ("price", np.dtype("<f8")), ("instrument_id", np.dtype("<i4")))
-_TICK_BYTES: Final = 20
+_INT64: Final = np.dtype("<i8")
+_FLOAT64: Final = np.dtype("<f8")
+_INT32: Final = np.dtype("<i4")
+_TICK_BYTES: Final = _INT64.itemsize + _FLOAT64.itemsize + _INT32.itemsize
 
 
 def _encode_ticks(ticks: records.Ticks) -> bytes:
-    columns = []
-    for name, dtype in _TICK_COLUMNS:
-        column = getattr(ticks, name)
-        if column.dtype != dtype or column.shape != ticks.event_ns.shape or column.ndim != 1:
-            raise ValueError(f"Ticks.{name}: {column.dtype}{list(column.shape)}; needs {dtype}[n], n = {ticks.event_ns.size} as event_ns")
-        columns.append(column.tobytes())
-    return b"".join(columns)
+    event_ns, price, instrument_id = ticks.event_ns, ticks.price, ticks.instrument_id
+    right = event_ns.dtype == _INT64 and price.dtype == _FLOAT64 and instrument_id.dtype == _INT32
+    if not right or event_ns.ndim != 1 or not event_ns.shape == price.shape == instrument_id.shape:
+        columns: dict[str, NDArray[Any]] = {"instrument_id": instrument_id, "price": price, "event_ns": event_ns}
+        seen = ", ".join(f"{name} {column.dtype}{list(column.shape)}" for name, column in columns.items())
+        raise ValueError(f"Ticks: {seen}; needs instrument_id int32[n], price float64[n], event_ns int64[n]")
+    return b"".join((event_ns.tobytes(), price.tobytes(), instrument_id.tobytes()))
 
 
 def _decode_ticks(raw: memoryview) -> records.Ticks:
     count, rest = divmod(len(raw), _TICK_BYTES)
     if rest:
         raise BodyError("garbage", f"Ticks: {len(raw)} bytes are no multiple of {_TICK_BYTES}")
-    return records.Ticks(
-        event_ns=np.frombuffer(raw, np.dtype("<i8"), count, 0),
-        price=np.frombuffer(raw, np.dtype("<f8"), count, 8 * count),
-        instrument_id=np.frombuffer(raw, np.dtype("<i4"), count, 16 * count),
-    )
+    event_ns = np.frombuffer(raw, _INT64, count)
+    price = np.frombuffer(raw, _FLOAT64, count, 8 * count)
+    return records.Ticks(np.frombuffer(raw, _INT32, count, 16 * count), price, event_ns)
 
 
 KIND_OF: Final[Mapping[type[records.Body], int]] = {
