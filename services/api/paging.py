@@ -74,9 +74,8 @@ def oldest_first(
             width_ns = width_ns // 2 + 1
     if len(rows) <= limit and at_ns >= end_ns:
         return rows, None
-    rows = rows[:limit]
-    last = _place(rows[-1]) if rows else (at_ns, -1)
-    return rows, _write(_Mark(*last, digest))
+    place = _place(rows[limit - 1]) if len(rows) > limit else (at_ns, -1)
+    return rows[:limit], _write(_Mark(*place, digest))
 
 
 def _all(fetch: Callable[[HistoryFilter, int, str | None], Page[Row]], where: HistoryFilter) -> list[Row]:

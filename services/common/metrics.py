@@ -52,7 +52,7 @@ DECLARED: Final = (
     Declared(
         "risk_exceptions_total",
         "counter",
-        "Judged days whose hypothetical loss went beyond the forecast",
+        "Judged days whose hypothetical loss went beyond the forecast, each counted once",
         ("node", "method", "confidence"),
     ),
     Declared("risk_results_total", "counter", "Final results made durable"),
@@ -74,6 +74,17 @@ PROCESS_METRICS: Final = (
 )
 
 
+@dataclass(slots=True)
+class _Series:
+    """The series of one node, method and confidence, and the newest results in them."""
+
+    value_at_risk: Gauge
+    expected_shortfall: Gauge
+    exceptions: Counter
+    shown_ns: int = -1
+    judged_ns: int = -1
+
+
 class Metrics:
     """The metrics of one process, in a registry of its own. Safe from any thread; update once a batch, not once a tick."""
 
@@ -83,6 +94,7 @@ class Metrics:
         self._metrics: dict[str, Any] = {d.name: _made(d, self.registry) for d in DECLARED}
         self._nodes_max = nodes_max
         self._names: dict[int, str] = {}
+        self._series: dict[tuple[int, str, float], _Series] = {}
         self._reasons: set[str] = set()
         ProcessCollector(registry=self.registry)
 
@@ -91,6 +103,7 @@ class Metrics:
         listed = nodes[: self._nodes_max]
         names = [n.name for n in listed]
         self._names = {n.node_id: n.name if names.count(n.name) == 1 else f"{n.name} {n.node_id}" for n in listed}
+        self._series = {}
         for name in ("risk_value_at_risk", "risk_expected_shortfall", "risk_exceptions_total"):
             self._metrics[name].clear()
 
@@ -131,23 +144,35 @@ class Metrics:
         self._metrics["risk_checkpoint_seconds"].observe(duration_seconds)
 
     def results(self, rows: Sequence[RiskResult]) -> None:
-        """Count durable results, and show those of the first nodes."""
+        """Count durable results, and show those of the first nodes; a bucket folded again does not replace a newer one."""
         self._metrics["risk_results_total"].inc(len(rows))
-        var, es = self._metrics["risk_value_at_risk"], self._metrics["risk_expected_shortfall"]
         for r in rows:
-            name = self._names.get(r.node_id)
-            if name is not None:
-                labels = name, r.method, repr(r.confidence)
-                var.labels(*labels).set(r.value_at_risk)
-                es.labels(*labels).set(r.expected_shortfall)
+            series = self._of(r)
+            if series is not None and r.as_of_ns >= series.shown_ns:
+                series.shown_ns = r.as_of_ns
+                series.value_at_risk.set(r.value_at_risk)
+                series.expected_shortfall.set(r.expected_shortfall)
 
     def day_closes(self, rows: Sequence[DayCloseRow]) -> None:
-        """Count exceptions of the first nodes; a series starts at 0 with its first judged day."""
+        """Count exceptions of the first nodes, each day once; a series starts at 0 with its first judged day."""
         for r in rows:
-            name = self._names.get(r.node_id)
-            if name is not None:
-                labels = name, r.method, repr(r.confidence)
-                self._metrics["risk_exceptions_total"].labels(*labels).inc(int(r.exception_hypothetical))
+            series = self._of(r)
+            if series is not None and r.as_of_ns > series.judged_ns:
+                series.judged_ns = r.as_of_ns
+                series.exceptions.inc(int(r.exception_hypothetical))
+
+    def _of(self, row: RiskResult | DayCloseRow) -> _Series | None:
+        key = row.node_id, row.method, row.confidence
+        series = self._series.get(key)
+        if series is None and row.node_id in self._names:
+            labels = self._names[row.node_id], row.method, repr(row.confidence)
+            m = self._metrics
+            series = self._series[key] = _Series(
+                m["risk_value_at_risk"].labels(*labels),
+                m["risk_expected_shortfall"].labels(*labels),
+                m["risk_exceptions_total"].labels(*labels),
+            )
+        return series
 
     def pending_finals(self, count: int) -> None:
         """Set how many closed buckets wait."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from risk_core.records import DayCloseRow, RiskResult
+from services.api.context import shard_of_nodes
 from services.common.iso import iso_from_ns, ns_from_iso
 from services.risk.shard import owned_nodes
 from tests.unit.api.conftest import BASE_URL
@@ -23,7 +25,7 @@ NODES = range(1, 8)
 def get(client: TestClient, template: str, status: int = 200, path: str | None = None, **query: object) -> dict:  # type: ignore[type-arg]
     """Ask, and check the answer against the description."""
     params = {("from" if k == "from_" else k): v for k, v in query.items()}
-    answer = client.get(path or template, params=params)  # type: ignore[arg-type]
+    answer = client.get(path or template, params=params)
     assert answer.status_code == status, answer.text
     body = check_answer(client.app.openapi(), template, answer)  # type: ignore[attr-defined]
     assert isinstance(body, dict)
@@ -37,7 +39,7 @@ def node(client: TestClient, node_id: int, what: str, status: int = 200, **query
 
 def newest(rows: list[RiskResult] | list[DayCloseRow], **key: object) -> list:  # type: ignore[type-arg]
     """Return rows of a key, newest revision of each as_of, oldest first."""
-    found: dict[int, object] = {}
+    found: dict[int, Any] = {}
     for row in sorted(rows, key=lambda r: r.revision):
         if all(getattr(row, k) == v for k, v in key.items()):
             found[row.as_of_ns] = row
@@ -94,7 +96,7 @@ def test_snapshots_hold_the_newest_finals_and_closes(client: TestClient, played:
 def test_history_pages_oldest_first(client: TestClient, played: SmallRun, node_id: int, limit: int) -> None:
     expected = newest(played.stored(), node_id=node_id, method="ewma_normal", confidence=0.75)
     items: list[dict] = []  # type: ignore[type-arg]
-    cursor: dict[str, str] = {}
+    cursor: dict[str, Any] = {}
     for _ in range(len(expected) + 1):
         page = node(client, node_id, "history", method="ewma_normal", confidence=0.75, limit=limit, **cursor)
         assert len(page["items"]) <= limit
@@ -331,8 +333,6 @@ def test_metrics_count_by_route(client: TestClient) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_nodes_are_looked_for_where_workers_keep_them(count: int) -> None:
-    from services.api.context import shard_of_nodes
-
     genesis = make_world(0).genesis.body
     owned = {n: str(k) for k in range(count) for n in owned_nodes(genesis, k, count)}  # type: ignore[arg-type]
     assert shard_of_nodes(list(NODES), count) == owned

@@ -6,6 +6,7 @@ import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,12 +41,12 @@ def live(var: list[float], es: list[float], **changes: object) -> bytes:
     return encode_live(**(given | changes))  # type: ignore[arg-type]
 
 
-def result(**changes: object) -> RiskResult:
+def result(**changes: Any) -> RiskResult:
     row = RiskResult("run", 4, AS_OF_NS, "historical", 1, 0.99, 0, "USD", 10.5, 12.25, 500, 99, 0.1, 0.2, 0.3, "ok")
     return replace(row, **changes)
 
 
-def close(**changes: object) -> DayCloseRow:
+def close(**changes: Any) -> DayCloseRow:
     row = DayCloseRow("run", 4, "2023-11-14", AS_OF_NS, "historical", 1, 0.99, 0, "USD", 10.0, 12.0, -10.5, -9.5, 1.5, True, False, "ok")
     return replace(row, **changes)
 
