@@ -44,7 +44,7 @@ LEG_CURRENCY: Final = 1
 # node state float64[P, 5]; a leg's state has VALUE and GROSS
 VALUE: Final = 0  # market value, in the node's (the leg's) currency
 GROSS: Final = 1  # sum of absolute holdings' values
-WEAR: Final = 2  # gross summed over updates since the last rebuild: bounds rounding
+WEAR: Final = 2  # gross before and after each update since the last rebuild, summed: bounds rounding
 SLACK: Final = 3  # most that any scenario can have lost since the tail was last selected
 BOUND: Final = 4  # what every scenario outside the kept tail was worth at least, at that selection
 # bounds float64[G, N, 2]
@@ -53,7 +53,7 @@ RISE: Final = 1
 
 PENDING: Final = 16
 """Rows of one node that may wait."""
-WORN: Final = 50_000.0
+WORN: Final = 100_000.0
 """Wear over gross that asks for a rebuild: rounding is then below 1e-10 of gross times the largest shock."""
 
 Tables = tuple[Integers, Integers, Integers, Integers]
@@ -152,8 +152,8 @@ def apply(
                 change, grown = after - before, abs(after) - abs(before)
                 gross = state[p, GROSS] + grown * rate
                 state[p, VALUE] += change * rate
+                state[p, WEAR] += state[p, GROSS] + gross
                 state[p, GROSS] = gross
-                state[p, WEAR] += gross
                 worn = worn or state[p, WEAR] > WORN * gross
                 nodes[p, DIRTY] = 1
                 if leg >= 0:
@@ -197,9 +197,10 @@ def apply(
                 change += _rate(fx_to_base, of, into)
                 state[p, SLACK] += _scale_leg(vector, p, leg_vector, leg, change)
                 state[p, VALUE] += change * leg_state[leg, VALUE]
-                state[p, GROSS] += change * leg_state[leg, GROSS]
-                state[p, WEAR] += state[p, GROSS]
-                worn = worn or state[p, WEAR] > WORN * state[p, GROSS]
+                gross = state[p, GROSS] + change * leg_state[leg, GROSS]
+                state[p, WEAR] += state[p, GROSS] + gross
+                state[p, GROSS] = gross
+                worn = worn or state[p, WEAR] > WORN * gross
                 nodes[p, DIRTY] = 1
         fx_to_base[k] = new
     return worn
