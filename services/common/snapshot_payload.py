@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import starmap
 from math import isfinite
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
@@ -25,7 +27,7 @@ LogSeq = Annotated[int, Meta(description="Ordinal in the log of the last record 
 Revision = Annotated[int, Meta(description="Corrections of closed buckets that are effective by then", examples=[0])]
 
 
-class Measure(Struct, gc=False):
+class Measure(Struct, frozen=True, gc=False):
     """Value at risk and expected shortfall of one method and confidence; null with a status where there is no number."""
 
     var: Loss | None
@@ -36,7 +38,7 @@ class Measure(Struct, gc=False):
 Measures = Annotated[dict[str, dict[str, Measure]], Meta(description='By method, then confidence as text: measures["historical"]["0.99"]')]
 
 
-class Quality(Struct, gc=False):
+class Quality(Struct, frozen=True, gc=False):
     """What a number rests on."""
 
     stale_share: Share
@@ -44,7 +46,7 @@ class Quality(Struct, gc=False):
     thin_share: Share
 
 
-class LiveNumbers(Struct, gc=False):
+class LiveNumbers(Struct, frozen=True, gc=False):
     """Provisional numbers of a node after the last tick. `pnl` counts from the last close, today's trades included."""
 
     event_time: IsoTime
@@ -143,22 +145,13 @@ def encode_live(
         What else degrades every number, joined by `+`, for example `short_window+degraded`.
     """
     del node_id  # the key's business; kept in the signature so that a call reads as what it is
-    kind = methods, confidences, thin.tobytes(), flags
-    spare = _spare_forms.get(kind) or _spares(kind)
-    try:
-        form = spare.pop()
-    except IndexError:
-        form = _new_form(methods, confidences, thin, flags)
+    layout = _layout(methods, confidences, thin.tobytes(), flags)
     var, es = value_at_risk.ravel().tolist(), expected_shortfall.ravel().tolist()
-    for cell, loss, shortfall in zip(form.cells, var, es, strict=True):
-        cell.var, cell.es = loss, shortfall
-    live, quality = form.live, form.live.quality
-    live.event_time, live.log_seq, live.market_value, live.pnl = iso_from_ns(event_ns), log_seq, market_value, pnl
-    quality.stale_share, quality.proxied_share, quality.thin_share = stale_share, proxied_share, thin_share
-    finite = isfinite(sum(var) + sum(es) + market_value + pnl)
-    text = _encoder.encode(live if finite else _with_nulls(live))
-    spare.append(form)
-    return text
+    cells = map(Measure, var, es, layout.statuses)
+    measures = layout.table(*starmap(layout.row, zip(*[cells] * len(confidences), strict=True)))
+    quality = Quality(stale_share, proxied_share, thin_share)
+    text = _encoder.encode(LiveNumbers(iso_from_ns(event_ns), log_seq, market_value, pnl, measures, quality))
+    return text if isfinite(sum(var) + sum(es) + market_value + pnl) else _told(text)
 
 
 def encode_final(results: Sequence[RiskResult], day_closes: Sequence[DayCloseRow] = ()) -> bytes:
@@ -234,43 +227,35 @@ def _default_close(rows: Sequence[DayCloseRow]) -> DayCloseItem | None:
     return day_close_item(min(first, key=lambda r: abs(r.confidence - DEFAULT_CONFIDENCE)))
 
 
-class _Form(Struct, frozen=True, gc=False):
-    """A live payload to fill in: making its objects anew would take longer than encoding them."""
+class _Layout(Struct, frozen=True):
+    """Types that encode as `Measures`: a struct's keys are encoded once and for all, a dictionary's each time."""
 
-    live: LiveNumbers
-    cells: list[Measure]
-
-
-_Kind: TypeAlias = tuple[tuple[str, ...], tuple[float, ...], bytes, str]
-_spare_forms: dict[_Kind, list[_Form]] = {}
-"""Forms that no thread holds now, by methods, confidences, thin tails and flags; a list's pop and append are atomic."""
-
-KINDS_MAX: Final = 256
+    table: Any
+    row: Any
+    statuses: list[str]
 
 
-def _spares(kind: _Kind) -> list[_Form]:
-    if len(_spare_forms) >= KINDS_MAX:
-        _spare_forms.clear()
-    return _spare_forms.setdefault(kind, [])
-
-
-def _new_form(methods: tuple[str, ...], confidences: tuple[float, ...], thin: NDArray[np.bool_], flags: str) -> _Form:
+@lru_cache(maxsize=256)
+def _layout(methods: tuple[str, ...], confidences: tuple[float, ...], thin: bytes, flags: str) -> _Layout:
     fine, thinned = flags or "ok", f"thin_tail+{flags}" if flags else "thin_tail"
-    rows = [[Measure(None, None, thinned if t else fine) for t in row] for row in thin.tolist()]
-    levels = [level_of(c) for c in confidences]
-    measures = {method: dict(zip(levels, row, strict=True)) for method, row in zip(methods, rows, strict=True)}
-    return _Form(LiveNumbers("", 0, None, None, measures, Quality(0.0, 0.0, 0.0)), [cell for row in rows for cell in row])
+    return _Layout(
+        _struct_of("Table", methods),
+        _struct_of("Row", tuple(level_of(c) for c in confidences)),
+        [thinned if t else fine for t in thin],
+    )
 
 
-def _with_nulls(live: LiveNumbers) -> LiveNumbers:
-    """Replace numbers that are not finite by null, and say so."""
+def _struct_of(name: str, keys: tuple[str, ...]) -> type[Struct]:
+    """Return a struct that is encoded as an object with these keys."""
+    fields = [(f"field_{k}", Any, msgspec.field(name=key)) for k, key in enumerate(keys)]
+    return msgspec.defstruct(name, fields, frozen=True, gc=False)
 
-    def finite(value: float | None) -> float | None:
-        return value if value is not None and isfinite(value) else None
 
-    def mended(m: Measure) -> Measure:
-        var, es = finite(m.var), finite(m.es)
-        return m if var is not None and es is not None else Measure(var, es, "not_finite")
-
-    measures = {method: {level: mended(m) for level, m in row.items()} for method, row in live.measures.items()}
-    return LiveNumbers(live.event_time, live.log_seq, finite(live.market_value), finite(live.pnl), measures, live.quality)
+def _told(text: bytes) -> bytes:
+    """Say so where there is no number: the encoder writes null for one that is not finite."""
+    live = _live.decode(text)
+    measures = {
+        method: {level: m if None not in (m.var, m.es) else Measure(m.var, m.es, "not_finite") for level, m in row.items()}
+        for method, row in live.measures.items()
+    }
+    return _encoder.encode(msgspec.structs.replace(live, measures=measures))
