@@ -18,7 +18,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -39,6 +39,8 @@ IMAGES: Final = {
     "PULSAR_IMAGE": "plimsoll/pulsar:4.2.4",
     "TIMESCALE_IMAGE": "plimsoll/timescaledb:2.19.3-pg17",
     "VALKEY_IMAGE": "plimsoll/valkey:8.1",
+    "PROMETHEUS_IMAGE": "plimsoll/prometheus:2.53",
+    "PLIMSOLL_IMAGE": "plimsoll/plimsoll:dev",
 }
 """Environment variable → image that docker/build-images.sh makes."""
 OWNER_LABEL: Final = "plimsoll.test.owner"
@@ -65,7 +67,14 @@ class _Container:
     """A container of one image; see `Unit`."""
 
     def __init__(
-        self, image: str, ports: dict[int, int], environment: dict[str, str], ready: Callable[[], bool], command: Any = None
+        self,
+        image: str,
+        ports: dict[int, int],
+        environment: dict[str, str],
+        ready: Callable[[], bool],
+        command: list[str],
+        files: Mapping[str, bytes] | None = None,
+        network: str | None = None,
     ) -> None:
         from testcontainers.core.container import DockerContainer
 
@@ -74,7 +83,11 @@ class _Container:
         # An address as well as a port: the engine then publishes on loopback only. The annotation of `ports` knows only numbers.
         published: dict[str, Any] = {f"{inside}/tcp": (HOST, outside) for inside, outside in ports.items()}
         self._container.ports.update(published)
-        self._container.with_kwargs(labels={OWNER_LABEL: str(os.getpid())}, cap_drop=["ALL"], security_opt=["no-new-privileges"])
+        for path, content in (files or {}).items():
+            self._container.with_copy_into_container(content, path, 0o644)
+        self._container.with_kwargs(
+            labels={OWNER_LABEL: str(os.getpid())}, cap_drop=["ALL"], security_opt=["no-new-privileges"], network_mode=network
+        )
         self._container.start()
         self._await()
 
@@ -204,6 +217,13 @@ def unavailable(what: str) -> NoReturn:
     pytest.skip(f"needs {what}; see docker/build-images.sh")
 
 
+def required_image(variable: str) -> str:
+    """The local image of a server that has no other form; where containers were ruled out, the test is skipped."""
+    if os.environ.get("PLIMSOLL_NO_DOCKER") == "1":
+        pytest.skip("containers are ruled out (PLIMSOLL_NO_DOCKER=1)")
+    return container_image(variable) or unavailable(f"the image {IMAGES[variable]}")
+
+
 @cache
 def container_image(variable: str) -> str | None:
     """The local image of a server, or None: no engine answers, or the image was not built."""
@@ -309,6 +329,20 @@ def run_valkey() -> Iterator[SnapshotServer]:
     container = _Container(image, {6379: port}, {}, ready, command)
     try:
         yield SnapshotServer(url, container)
+    finally:
+        container.remove()
+
+
+@contextmanager
+def run_prometheus(files: Mapping[str, bytes]) -> Iterator[str]:
+    """Run Prometheus in a container and yield its URL. `files` are its configuration, by path; it can scrape this machine's loopback."""
+    image = required_image("PROMETHEUS_IMAGE")
+    (port,) = free_ports(1)
+    url = f"http://{HOST}:{port}"
+    command = ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus", f"--web.listen-address={HOST}:{port}"]
+    container = _Container(image, {}, {}, lambda: "Ready" in _http_text(f"{url}/-/ready"), command, files, network="host")
+    try:
+        yield url
     finally:
         container.remove()
 
