@@ -135,6 +135,21 @@ COMMENT ON TABLE scenario_sets IS 'Each day''s joint moves: what a day close add
 COMMENT ON COLUMN scenario_sets.shock IS 'float64, little-endian, by ascending instrument id: simple returns, or differences of absolute-shock instruments';
 COMMENT ON COLUMN scenario_sets.proxied IS 'uint8 by ascending instrument id: 1 where the move is a proxy''s';
 
+-- Two statements, each with its own view of what others committed: insert, or compare with what is there.
+CREATE FUNCTION keep_scenario(run text, at timestamptz, at_ns bigint, day date, rev integer, seq bigint, moves bytea, proxies bytea)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO scenario_sets (run_id, as_of, as_of_ns, date, revision, log_seq, shock, proxied)
+    VALUES (run, at, at_ns, day, rev, seq, moves, proxies) ON CONFLICT DO NOTHING;
+    IF NOT FOUND AND NOT EXISTS (
+        SELECT FROM scenario_sets WHERE run_id = run AND as_of_ns = at_ns AND revision = rev
+        AND date = day AND log_seq = seq AND shock = moves AND proxied = proxies
+    ) THEN
+        RAISE EXCEPTION 'scenario row of % at %, revision %, is kept with other values', run, at, rev USING ERRCODE = 'PL002';
+    END IF;
+END $$;
+COMMENT ON FUNCTION keep_scenario IS 'Adds a row that shards share, or fails with PL002 where it is kept with other values';
+
 -- --------------------------------------------------------------------- the log
 CREATE TABLE log_records (
     log_seq     bigint PRIMARY KEY CHECK (log_seq > 0),

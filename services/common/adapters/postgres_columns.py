@@ -9,7 +9,6 @@ from operator import attrgetter
 from typing import Any, Final, Generic, LiteralString, TypeVar
 
 import numpy as np
-from psycopg import sql
 
 from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
 from services.common.adapters.postgres_connection import Connection
@@ -44,17 +43,15 @@ class Table(Generic[T]):
 
     def copy(self, connection: Connection, rows: Iterable[T], *more: Any) -> None:
         """COPY rows in; `more` fills the last columns alike in each."""
-        columns = sql.SQL(", ").join(map(sql.Identifier, self.copied))
-        statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(self.name), columns)
+        statement: LiteralString = "COPY " + self.name + " (" + ", ".join(self.copied) + ") FROM STDIN (FORMAT BINARY)"
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.set_types(list(self.copied.values()))
             for row in rows:
                 copy.write_row(self.dump(row) + more)
 
-    def select(self) -> sql.Composed:
-        """Return `SELECT the read columns FROM the table`."""
-        columns = sql.SQL(", ").join(map(sql.Identifier, self.read))
-        return sql.SQL("SELECT {} FROM {} ").format(columns, sql.Identifier(self.name))
+    def select(self, rest: LiteralString) -> LiteralString:
+        """Return `SELECT the read columns FROM the table`, and the rest of the query."""
+        return "SELECT " + ", ".join(self.read) + " FROM " + self.name + " " + rest
 
 
 # timestamptz is written as the int8 that it is on the wire: no datetime is built per row
@@ -112,33 +109,20 @@ DAY_CLOSES: Final[Table[DayCloseRow]] = Table(
     lambda values: DayCloseRow(values[0], values[1], values[2].isoformat(), *values[3:]),
 )
 
-SCENARIOS: Final[Table[ScenarioRow]] = Table(
-    "scenario_sets",
-    {
-        "run_id": "text",
-        "as_of": "int8",
-        "as_of_ns": "int8",
-        "date": "date",
-        "revision": "int4",
-        "log_seq": "int8",
-        "shock": "bytea",
-        "proxied": "bytea",
-    },
-    ("run_id", "as_of_ns", "date", "revision", "log_seq", "shock", "proxied"),
-    lambda row: (
-        row.run_id,
-        timestamp_wire(row.as_of_ns),
-        row.as_of_ns,
-        date.fromisoformat(row.date),
-        row.revision,
-        row.log_seq,
-        row.shock.astype("<f8", copy=False).tobytes(),
-        row.proxied.tobytes(),
-    ),
-    lambda v: ScenarioRow(
-        v[0], v[1], v[2].isoformat(), v[3], v[4], np.frombuffer(v[5], "<f8").astype(np.float64), np.frombuffer(v[6], np.uint8).copy()
-    ),
-)
+SCENARIO_COLUMNS: Final[tuple[LiteralString, ...]] = ("run_id", "as_of_ns", "date", "revision", "log_seq", "shock", "proxied")
+
+
+def dump_scenario(row: ScenarioRow) -> tuple[object, ...]:
+    """Return the arguments of the function `keep_scenario`."""
+    shock, proxied = row.shock.astype("<f8", copy=False).tobytes(), row.proxied.tobytes()
+    return row.run_id, timestamp(row.as_of_ns), row.as_of_ns, date.fromisoformat(row.date), row.revision, row.log_seq, shock, proxied
+
+
+def load_scenario(values: Sequence[Any]) -> ScenarioRow:
+    """Return a row from `SCENARIO_COLUMNS`; its arrays are its own."""
+    shock, proxied = np.frombuffer(values[5], "<f8").astype(np.float64), np.frombuffer(values[6], np.uint8).copy()
+    return ScenarioRow(values[0], values[1], values[2].isoformat(), values[3], values[4], shock, proxied)
+
 
 JOBS: Final[Table[Job]] = Table(
     "jobs",

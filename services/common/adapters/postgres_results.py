@@ -13,10 +13,19 @@ from operator import attrgetter
 from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
-from psycopg import errors, sql
+from psycopg import errors
 
 from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
-from services.common.adapters.postgres_columns import DAY_CLOSES, JOBS, RESULTS, SCENARIOS, Table, timestamp
+from services.common.adapters.postgres_columns import (
+    DAY_CLOSES,
+    JOBS,
+    RESULTS,
+    SCENARIO_COLUMNS,
+    Table,
+    dump_scenario,
+    load_scenario,
+    timestamp,
+)
 from services.common.adapters.postgres_connection import Connection, PostgresDatabase
 from services.common.adapters.rows import Row, check_commits, key_of, require_same
 from services.common.ports import Checkpoint, Commit, DeterminismError, Fenced, Job, Lease, Unavailable
@@ -24,6 +33,8 @@ from services.common.ports import Checkpoint, Commit, DeterminismError, Fenced, 
 ATTEMPTS_MAX: Final = 5
 """Tries of one commit while others insert the same keys."""
 FENCED: Final = "PL001"
+DIFFERS: Final = "PL002"
+"""What the database's own functions raise."""
 
 _CHECKPOINT: Final[LiteralString] = """
 SELECT run_id, shard_id, as_of_ns, log_seq, position, state, day_close, format_version FROM checkpoints
@@ -47,7 +58,16 @@ DELETE FROM checkpoints WHERE run_id = %(run)s AND shard_id = %(shard)s AND day_
 AND (log_seq, as_of_ns) < (
     SELECT log_seq, as_of_ns FROM checkpoints WHERE run_id = %(run)s AND shard_id = %(shard)s ORDER BY log_seq DESC, as_of_ns DESC LIMIT 1)
 """
-_REQUIRE_LEASE: Final[LiteralString] = "SELECT require_lease(%s, %s, %s)"
+_REQUIRE_LEASE: Final[LiteralString] = "SELECT require_lease(%s, %s, %s::int8)"
+_SCENARIO_READ: Final[LiteralString] = "SELECT " + ", ".join(SCENARIO_COLUMNS) + " FROM scenario_sets "
+_SCENARIO: Final[LiteralString] = _SCENARIO_READ + "WHERE run_id = %s AND as_of_ns = %s AND revision = %s"
+_SCENARIOS_KNOWN: Final[LiteralString] = (
+    "SELECT DISTINCT ON (as_of_ns) * FROM ("
+    + _SCENARIO_READ
+    + "WHERE run_id = %s AND as_of_ns <= %s AND log_seq <= %s) AS known ORDER BY as_of_ns DESC, revision DESC LIMIT %s"
+)
+_KEEP_SCENARIO: Final[LiteralString] = "SELECT keep_scenario(%s, %s, %s::int8, %s, %s::int4, %s::int8, %s, %s)"
+
 RowT = TypeVar("RowT", RiskResult, DayCloseRow, ScenarioRow, Job)
 _nodes = attrgetter("node_id")
 
@@ -84,13 +104,11 @@ class PostgresResultStore:
                         RESULTS.copy(connection, new_results, lease.shard_id)
                     if new_days:
                         DAY_CLOSES.copy(connection, new_days, lease.shard_id)
-                    if scenarios:
-                        SCENARIOS.copy(connection, _new_scenarios(connection, scenarios))
                     if jobs:
                         JOBS.copy(connection, _new_jobs(connection, jobs))
-                    self._finish(connection, lease, checkpoints)
+                    self._finish(connection, lease, checkpoints, scenarios)
                 except errors.UniqueViolation as error:
-                    self._compare_first |= error.diag.table_name not in (SCENARIOS.name, JOBS.name)
+                    self._compare_first |= error.diag.table_name != JOBS.name
                     continue
                 except DeterminismError:
                     connection.execute("ROLLBACK")
@@ -99,6 +117,10 @@ class PostgresResultStore:
                 except psycopg.DatabaseError as error:
                     if error.sqlstate == FENCED:
                         raise _fenced(lease) from None
+                    if error.sqlstate == DIFFERS:
+                        connection.execute("ROLLBACK")
+                        _require_lease(connection, lease)
+                        _compare_scenarios(connection, scenarios)
                     raise
                 self._compare_first = len(new_results) < len(results)
                 return
@@ -121,21 +143,17 @@ class PostgresResultStore:
         """Return the last rows known by then."""
         if count <= 0:
             return []
-        distinct = sql.SQL("SELECT * FROM (SELECT DISTINCT ON (as_of_ns) * FROM ({}) AS known {}) AS newest ORDER BY as_of_ns").format(
-            SCENARIOS.select() + sql.SQL("WHERE run_id = %s AND as_of_ns <= %s AND log_seq <= %s"),
-            sql.SQL("ORDER BY as_of_ns DESC, revision DESC LIMIT %s"),
-        )
-        with self._database.session() as connection, connection.cursor(binary=True) as cursor:
-            rows = cursor.execute(distinct, (run_id, through_ns, through_log_seq, count)).fetchall()
-        return [SCENARIOS.load(row) for row in rows]
+        with self._database.session() as connection:
+            rows = connection.execute(_SCENARIOS_KNOWN, (run_id, through_ns, through_log_seq, count), binary=True).fetchall()
+        return [load_scenario(row) for row in reversed(rows)]
 
     def committed_results(self, run_id: str, shard_id: str, as_of_ns: int) -> tuple[list[RiskResult], list[DayCloseRow]]:
         """Return the rows of a bucket, in the order of their keys."""
-        where = sql.SQL("WHERE run_id = %s AND as_of = %s AND as_of_ns = %s AND shard_id = %s")
+        where: LiteralString = "WHERE run_id = %s AND as_of = %s AND as_of_ns = %s AND shard_id = %s"
         values = (run_id, timestamp(as_of_ns), as_of_ns, shard_id)
         with self._database.session() as connection, connection.cursor(binary=True) as cursor:
-            results = [RESULTS.load(row) for row in cursor.execute(RESULTS.select() + where, values)]
-            days = [DAY_CLOSES.load(row) for row in cursor.execute(DAY_CLOSES.select() + where, values)]
+            results = [RESULTS.load(row) for row in cursor.execute(RESULTS.select(where), values)]
+            days = [DAY_CLOSES.load(row) for row in cursor.execute(DAY_CLOSES.select(where), values)]
         return sorted(results, key=key_of), sorted(days, key=key_of)
 
     def _checkpoint(self, tail: LiteralString, *values: object) -> Checkpoint | None:
@@ -143,9 +161,11 @@ class PostgresResultStore:
             row = cursor.execute(_CHECKPOINT + tail, values).fetchone()
         return None if row is None else Checkpoint(*row)
 
-    def _finish(self, connection: Connection, lease: Lease, checkpoints: Sequence[Checkpoint]) -> None:
-        """Keep checkpoints, check the lease and commit, in one round trip."""
+    def _finish(self, connection: Connection, lease: Lease, checkpoints: Sequence[Checkpoint], scenarios: Sequence[ScenarioRow]) -> None:
+        """Keep scenario rows and checkpoints, check the lease and commit, in one round trip."""
         with connection.pipeline():
+            for scenario in scenarios:
+                connection.execute(_KEEP_SCENARIO, dump_scenario(scenario), binary=True)
             for c in checkpoints:
                 values = (c.run_id, c.shard_id, c.as_of_ns, c.log_seq, c.position, c.state, c.day_close, c.format_version)
                 connection.execute(_KEEP, values, binary=True)
@@ -180,7 +200,7 @@ def _new_rows(connection: Connection, table: Table[Any], rows: list[RowT], shard
     if not rows:
         return rows
     times = sorted({row.as_of_ns for row in rows})
-    where = sql.SQL("WHERE run_id = ANY(%s) AND node_id = ANY(%s) AND as_of = ANY(%s) AND as_of BETWEEN %s AND %s")
+    where: LiteralString = "WHERE run_id = ANY(%s) AND node_id = ANY(%s) AND as_of = ANY(%s) AND as_of BETWEEN %s AND %s"
     values: tuple[object, ...] = (
         sorted({row.run_id for row in rows}),
         sorted({_nodes(row) for row in rows}),
@@ -188,26 +208,26 @@ def _new_rows(connection: Connection, table: Table[Any], rows: list[RowT], shard
         timestamp(times[0]),
         timestamp(times[-1]),
     )
-    new = _compared(connection, table.select() + where, values, table, rows)
+    new = _compared(connection, table.select(where), values, table, rows)
     if len(new) < len(rows):
-        mark = sql.SQL("UPDATE {} SET shard_id = %s ").format(sql.Identifier(table.name))
-        connection.execute(mark + where + sql.SQL(" AND shard_id <> %s"), (shard_id, *values, shard_id))
+        mark: LiteralString = "UPDATE " + table.name + " SET shard_id = %s " + where + " AND shard_id <> %s"
+        connection.execute(mark, (shard_id, *values, shard_id))
     return new
 
 
-def _new_scenarios(connection: Connection, rows: list[ScenarioRow]) -> list[ScenarioRow]:
-    """Return the rows that no shard has written yet; compare the others."""
-    query = SCENARIOS.select() + sql.SQL("WHERE run_id = ANY(%s) AND as_of_ns = ANY(%s)")
-    return _compared(connection, query, (sorted({row.run_id for row in rows}), [row.as_of_ns for row in rows]), SCENARIOS, rows)
+def _compare_scenarios(connection: Connection, rows: Sequence[ScenarioRow]) -> None:
+    """Raise the DeterminismError that names the first difference."""
+    for row in rows:
+        for kept in connection.execute(_SCENARIO, (row.run_id, row.as_of_ns, row.revision), binary=True):
+            require_same(load_scenario(kept), row)
 
 
 def _new_jobs(connection: Connection, rows: list[Job]) -> list[Job]:
     """Return the jobs that are not there yet; compare the others."""
-    query = JOBS.select() + sql.SQL("WHERE job_key = ANY(%s)")
-    return _compared(connection, query, ([row.job_key for row in rows],), JOBS, rows)
+    return _compared(connection, JOBS.select("WHERE job_key = ANY(%s)"), ([row.job_key for row in rows],), JOBS, rows)
 
 
-def _compared(connection: Connection, query: sql.Composed, values: tuple[object, ...], table: Table[Any], rows: list[RowT]) -> list[RowT]:
+def _compared(connection: Connection, query: LiteralString, values: tuple[object, ...], table: Table[Any], rows: list[RowT]) -> list[RowT]:
     with connection.cursor(binary=True) as cursor:
         kept: dict[tuple[object, ...], Row] = {key_of(row): row for row in map(table.load, cursor.execute(query, values))}
     new = []
