@@ -12,6 +12,7 @@ import numpy as np
 
 from risk_core.engine.canonical import Evaluated, Evaluator, Frozen
 from risk_core.engine.fold import Bucket
+from risk_core.records import ScenarioRow
 from services.common.ports import Checkpoint, Clock, Commit, Lease, Publisher, ResultStore, Snapshot, Snapshots, Unavailable
 from services.common.schemas import encode_day_close, encode_result
 from services.common.snapshot_payload import encode_final
@@ -92,6 +93,7 @@ class Finisher:
         try:
             group: list[tuple[Bucket, Evaluated]] = []
             commits: list[Commit] = []
+            carried: list[ScenarioRow] = []
             while self.pending and len(group) < GROUP_MAX:
                 item = self.pending.popleft()
                 first: list[Frozen | None] = []
@@ -99,7 +101,12 @@ class Finisher:
                     yield "wait"
                 evaluated = item.evaluator.evaluate(item.bucket, first[0])
                 group.append((item.bucket, evaluated))
-                commits.append(self._commit(item, evaluated, [e.as_of_ns for _, e in group if e.results or e.day_closes]))
+                carried += [] if evaluated.scenario_row is None else [evaluated.scenario_row]
+                if not self._silent(item) or not self.pending or len(group) == GROUP_MAX:
+                    commits.append(
+                        self._commit(item, evaluated, tuple(carried), [e.as_of_ns for _, e in group if e.results or e.day_closes])
+                    )
+                    carried = []
                 yield "evaluated"
             while not self.ports.recorded(max(c.checkpoint.log_seq for c in commits)):
                 yield "wait"
@@ -135,7 +142,11 @@ class Finisher:
         first = self.ports.store.checkpoint_at(self.run_id, self.lease.shard_id, item.bucket.as_of_ns)
         return None if first is None else Frozen.restore(unpack(first.state)["evaluator"]["frozen"])  # type: ignore[index, call-overload, arg-type]
 
-    def _commit(self, item: Pending, evaluated: Evaluated, unpublished: list[int]) -> Commit:
+    def _silent(self, item: Pending) -> bool:
+        """Return whether a bucket only seeds the window: nobody will ask for the state right after it."""
+        return not item.bucket.emit and item.evaluator.frozen is None and not item.again
+
+    def _commit(self, item: Pending, evaluated: Evaluated, rows: tuple[ScenarioRow, ...], unpublished: list[int]) -> Commit:
         bucket = item.bucket
         state = pack({"fold": bucket.state, "evaluator": item.evaluator.state(), "unpublished": np.array(unpublished, np.int64)})
         checkpoint = Checkpoint(
@@ -148,7 +159,6 @@ class Finisher:
             day_close=bucket.date is not None,
             format_version=CHECKPOINT_VERSION,
         )
-        rows = () if evaluated.scenario_row is None else (evaluated.scenario_row,)
         return Commit(self.lease, checkpoint, evaluated.results, evaluated.day_closes, rows)
 
     def _count(self, evaluated: Evaluated, bucket: Bucket) -> None:

@@ -1,0 +1,239 @@
+"""The whole embedded loop: log, recorder, worker, finisher, PostgreSQL and Valkey, a hundred nodes that hold a thousand instruments.
+
+Alone: `python -m benchmarks.bench_service`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.rows import Row, row, show
+from db.migrate import migrate
+from risk_core.book import QUANTITY_SCALE, AssetClass, Book, Instrument, Node, NodeKind, Position, cash_instruments
+from risk_core.engine.configuration import NS_PER_SECOND, ModelConfiguration
+from risk_core.records import DayClose, Genesis, Heartbeat, Record, SourceOpen, Ticks
+from services.common.adapters.embedded_servers import EmbeddedServers
+from services.common.adapters.memory_log import MemoryLog
+from services.common.adapters.memory_topics import MemoryBroker, MemoryPublisher
+from services.common.adapters.postgres_connection import PostgresDatabase
+from services.common.adapters.postgres_leases import PostgresLeases
+from services.common.adapters.postgres_log_store import PostgresLogStore
+from services.common.adapters.postgres_results import PostgresResultStore
+from services.common.adapters.postgres_runs import PostgresRunStore
+from services.common.adapters.redis import RedisSnapshots
+from services.common.codec import decode, encode
+from services.common.ports import Snapshot, SnapshotKind
+from services.common.runtime import Group, SystemClock
+from services.recorder.recorder import Recorder
+from services.risk.finisher import FinisherPorts
+from services.risk.loops import finish_loop, read_loop
+from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
+
+NODES = 100
+LATENCY_NODES = 10
+INSTRUMENTS = 1_000
+SCENARIOS = 1_000
+BATCH = 500
+TICKS_A_SECOND = 20_000
+SECONDS = 10
+LATENCY_BATCHES = 2_000
+LATENCY_BATCH = 20
+LATENCY_PAUSE_SECONDS = 0.004
+DAY_NS = 86_400 * NS_PER_SECOND
+START_NS = 10_000 * DAY_NS
+MARKET, CALENDAR = 1, 2
+
+
+class WatchedSnapshots:
+    """The cache, noting when each entry of the log became visible."""
+
+    def __init__(self, inner: RedisSnapshots) -> None:
+        self._inner = inner
+        self.visible: list[tuple[int, float]] = []
+
+    def write(self, shard_id: str, epoch: int, run_id: str, kind: SnapshotKind, items: Sequence[Snapshot]) -> int:
+        taken = self._inner.write(shard_id, epoch, run_id, kind, items)
+        if kind == "live":
+            self.visible.append((max(i.order[0] for i in items), time.perf_counter()))
+        return taken
+
+    def read(self, shard_of_node: Mapping[int, str]) -> dict[int, dict[str, bytes]]:
+        return self._inner.read(shard_of_node)
+
+    def refresh(self, shard_id: str, epoch: int, node_ids: Sequence[int]) -> None:
+        self._inner.refresh(shard_id, epoch, node_ids)
+
+
+@dataclass
+class Loop:
+    """A running service and the two sources that feed it."""
+
+    log: MemoryLog
+    worker: RiskWorker
+    recorder: Recorder
+    snapshots: WatchedSnapshots
+    group: Group
+    recorded: int = 0
+    sequence: dict[int, int] = field(default_factory=dict)
+
+    def send(self, source: int, event_ns: int, watermark_ns: int, body: Any) -> None:
+        """Append one record."""
+        self.sequence[source] = self.sequence.get(source, 0) + 1
+        self.log.append(encode(Record(source, self.sequence[source], event_ns, event_ns, watermark_ns, body)))
+
+    def settle(self) -> None:
+        """Wait until everything is recorded, folded and final."""
+        while True:
+            self.group.check()
+            last = self.log.last_log_seq
+            if self.recorded >= last and self.worker.idle(last):
+                return
+            time.sleep(0.002)
+
+
+def book(count: int) -> Book:
+    """A firm, up to nine desks and portfolios below them; every portfolio holds every instrument."""
+    rng = np.random.default_rng(1)
+    priced = tuple(Instrument(k, f"I{k}", AssetClass.EQUITY, "USD") for k in range(1, INSTRUMENTS + 1))
+    nodes = [Node(1, "Firm", NodeKind.FIRM, None, "USD")]
+    desks = max(1, count // 11)
+    nodes += [Node(k, f"Desk {k}", NodeKind.DESK, 1, "USD") for k in range(2, 2 + desks)]
+    nodes += [Node(k, f"Portfolio {k}", NodeKind.PORTFOLIO, 2 + k % desks, "USD") for k in range(2 + desks, count + 1)]
+    positions = tuple(
+        Position(n.node_id, i.instrument_id, int(rng.integers(-500, 1_000)) * QUANTITY_SCALE)
+        for n in nodes
+        if n.kind is NodeKind.PORTFOLIO
+        for i in priced
+    )
+    return Book("USD", "BENCH", priced + cash_instruments(priced, "USD", INSTRUMENTS + 1), tuple(nodes), positions, default_proxy_id=1)
+
+
+@contextmanager
+def running(cadence_ns: int, nodes: int) -> Iterator[Loop]:
+    """Run the loop on private servers, its window filled."""
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        urls = stack.enter_context(EmbeddedServers(Path(directory) / "data"))
+        migrate(urls.history)
+        database = PostgresDatabase(urls.history)
+        stack.callback(database.close)
+        store = PostgresLogStore(database, decode)
+        log = MemoryLog(older=store.entries, flush_waits_for_record=True, payload_bytes_max=5_000_000)
+        snapshots = WatchedSnapshots(RedisSnapshots(urls.snapshots))
+        clock = SystemClock()
+        results = PostgresResultStore(database)
+        publisher = MemoryPublisher(MemoryBroker(retained_max=1))
+        held: list[Loop] = []
+        recorder = Recorder(log, store, PostgresRunStore(database, decode), "bench", lambda seq: _recorded(held, log, seq))
+        finishing = FinisherPorts(results, publisher, snapshots, lambda seq: held[0].recorded >= seq, clock)
+        ports = WorkerPorts(log, PostgresLeases(database), PostgresRunStore(database, decode), finishing, clock, "bench")
+        worker = RiskWorker(ports, WorkerSettings("bench"))
+        loop = Loop(log, worker, recorder, snapshots, Group())
+        held.append(loop)
+        configuration = ModelConfiguration(window=SCENARIOS, correction_days=2)
+        close = START_NS + (SCENARIOS + 1) * DAY_NS
+        genesis = Genesis(book(nodes), "", "", "", close + 1, cadence_ns, configuration.to_json())
+        log.append(encode(Record(0, 0, START_NS, START_NS, 0, genesis)))
+        loop.group.start("recorder", lambda stop: _record(loop, stop))
+        loop.group.start("reader", lambda stop: read_loop(worker, stop))
+        loop.group.start("finisher", lambda stop: finish_loop(worker, stop))
+        stack.callback(loop.group.close)
+        _fill_window(loop)
+        yield loop
+
+
+def _recorded(held: list[Loop], log: MemoryLog, log_seq: int) -> None:
+    held[0].recorded = log_seq
+    log.trim(log_seq)
+
+
+def _record(loop: Loop, stop: threading.Event) -> None:
+    while not stop.is_set():
+        loop.recorder.step(0.05)
+
+
+def _fill_window(loop: Loop) -> None:
+    """Close a thousand and one days, one tick an instrument each, then open the day that is measured."""
+    rng = np.random.default_rng(2)
+    ids = np.arange(1, INSTRUMENTS + 1, dtype=np.int32)
+    price = rng.uniform(10, 300, INSTRUMENTS)
+    loop.send(MARKET, START_NS, START_NS, SourceOpen("market"))
+    loop.send(CALENDAR, START_NS, START_NS, SourceOpen("calendar"))
+    for day in range(1, SCENARIOS + 2):
+        close = START_NS + day * DAY_NS
+        price = price * (1.0 + 0.01 * rng.standard_t(4, INSTRUMENTS))
+        loop.send(MARKET, close, close, Ticks(ids, price.copy(), np.full(INSTRUMENTS, close, np.int64)))
+        loop.send(CALENDAR, close, close, DayClose("BENCH", str(np.datetime64(close // DAY_NS, "D"))))
+    far = START_NS + (SCENARIOS + 2) * DAY_NS
+    loop.send(CALENDAR, far - 1, far - 1, Heartbeat())
+    loop.settle()
+
+
+def throughput() -> Row:
+    """Return ticks a second through the whole loop on one core: every process is pinned to it."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        with running(NS_PER_SECOND, NODES) as loop:
+            rng = np.random.default_rng(3)
+            open_ns = START_NS + (SCENARIOS + 1) * DAY_NS
+            total = TICKS_A_SECOND * SECONDS
+            began = time.perf_counter()
+            for first in range(0, total, BATCH):
+                event_ns = open_ns + np.arange(first + 1, first + BATCH + 1, dtype=np.int64) * (NS_PER_SECOND // TICKS_A_SECOND)
+                ids = rng.integers(1, INSTRUMENTS + 1, BATCH).astype(np.int32)
+                loop.send(MARKET, int(event_ns[-1]), int(event_ns[-1]), Ticks(ids, rng.uniform(50, 150, BATCH), event_ns))
+            loop.settle()
+            seconds = time.perf_counter() - began
+    finally:
+        os.sched_setaffinity(0, before)
+    against = f">= 20,000: {NODES} nodes x {INSTRUMENTS} instruments, 1 s cadence, every tick recorded, servers on the same core"
+    return row("ticks_per_second_core_p100", total / seconds, "ticks/s", against)
+
+
+def latency(nodes: int) -> list[Row]:
+    """Return the delay from append to visible in the cache, batches of twenty ticks every few milliseconds."""
+    with running(0, nodes) as loop:
+        rng = np.random.default_rng(4)
+        open_ns = START_NS + (SCENARIOS + 1) * DAY_NS
+        sent: dict[int, float] = {}
+        for k in range(LATENCY_BATCHES):
+            event_ns = open_ns + np.full(LATENCY_BATCH, k + 1, np.int64) * 1_000_000
+            ids = rng.integers(1, INSTRUMENTS + 1, LATENCY_BATCH).astype(np.int32)
+            began = time.perf_counter()
+            loop.send(MARKET, int(event_ns[-1]), int(event_ns[-1]), Ticks(ids, rng.uniform(50, 150, LATENCY_BATCH), event_ns))
+            sent[loop.log.last_log_seq] = began
+            time.sleep(LATENCY_PAUSE_SECONDS)
+        time.sleep(0.2)
+        delays = []
+        for log_seq, began in sent.items():
+            seen = next((at for order, at in loop.snapshots.visible if order >= log_seq), None)
+            if seen is not None:
+                delays.append((seen - began) * 1e3)
+    assert len(delays) > LATENCY_BATCHES * 0.99, f"only {len(delays)} of {LATENCY_BATCHES} batches became visible"
+    settled = np.array(delays[100:])
+    suffix = "" if nodes == LATENCY_NODES else f"_p{nodes}"
+    against = f"append to visible, {nodes} nodes all changed, S = N = {SCENARIOS}"
+    return [
+        row("embedded_live_p99_ms" + suffix, float(np.percentile(settled, 99)), "ms", f"<= 1: {against}"),
+        row("embedded_live_p50_ms" + suffix, float(np.percentile(settled, 50)), "ms", against),
+    ]
+
+
+def run() -> list[Row]:
+    """Measure."""
+    return [throughput(), *latency(LATENCY_NODES), *latency(NODES)]
+
+
+if __name__ == "__main__":
+    show(run())
