@@ -10,6 +10,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+MASS_SLACK: Final = 1e-12
+"""A tail is reached when cumulative weight >= (1 - confidence) - MASS_SLACK: rounding of weights never moves an order statistic."""
+
 
 class ConventionError(ValueError):
     """An unknown or contradictory convention; the message lists what is known."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk_core.book import QUANTITY_SCALE
-from risk_core.engine.kernels import MASS_SLACK
+from risk_core.conventions import MASS_SLACK
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -9,8 +9,9 @@ Arguments are trusted: finite, C-contiguous, float64, int64 or bool, of the stat
 the file of a kernel but not the files of kernels it calls, so remove `__pycache__` after changing `lowest` or `flush`.
 """
 
+from risk_core.conventions import MASS_SLACK
 from risk_core.engine.kernels.live_tail import live_measures
-from risk_core.engine.kernels.tail import MASS_SLACK, evaluate
+from risk_core.engine.kernels.tail import evaluate
 from risk_core.engine.kernels.updates import WORN, apply, roll, settle
 from risk_core.engine.kernels.vectors import currency_shocks, exposures, pnl_vectors
 

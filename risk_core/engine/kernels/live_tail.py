@@ -9,7 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from risk_core.engine.kernels.tail import MASS_SLACK, lowest
+from risk_core.conventions import MASS_SLACK
+from risk_core.engine.kernels.tail import lowest
 from risk_core.engine.kernels.updates import BOUND, GROUP, SLACK, WAITING, States, axpy, flush
 
 Floats = NDArray[np.float64]

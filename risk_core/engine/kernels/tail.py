@@ -9,12 +9,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from risk_core.conventions import MASS_SLACK
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-
-MASS_SLACK: Final = 1e-12
-"""A tail is reached when cumulative weight >= (1 - confidence) - MASS_SLACK: rounding of weights never moves an order statistic."""
 
 _RUN: Final = 8  # presorted run of the merge sort
 _SAMPLE: Final = 64  # sampled scenarios that guess the tail's threshold
