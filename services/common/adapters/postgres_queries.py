@@ -140,6 +140,8 @@ class PostgresQueries:
         if cursor is not None:
             as_of_ns, *after = decode_cursor(cursor, HISTORY_PAGE_KINDS)
             assert isinstance(as_of_ns, int)
+            conditions.append("as_of <= %s")  # says the same as the next, in the form that leaves chunks out
+            values.append(timestamp(as_of_ns))
             conditions.append(f"({_KEY}, revision) < (%s, %s, %s, %s, %s)" if where.all_revisions else f"({_KEY}) < (%s, %s, %s, %s)")
             values += [timestamp(as_of_ns), *(after if where.all_revisions else after[:-1])]
         only = where.exceptions_only and table.name == DAY_CLOSES.name
