@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.api import console, openapi, problems
 from services.api.board import Board
 from services.api.context import CurrentRun, RunContext
+from services.api.limits import HISTORY_MAX, Bulkhead, Refreshed
 from services.api.problems import ApiProblem
 from services.api.routes import Parts, health_routes, history_routes, node_routes, run_routes
 from services.api.security import Guard, required_key
@@ -24,7 +25,7 @@ from services.common.config import ApiSettings
 from services.common.evidence_shapes import Evidence
 from services.common.health import Check, Health, Progress, Unhealthy
 from services.common.metrics import Metrics
-from services.common.ports import Clock, Queries, RunStore, Snapshots, Unavailable
+from services.common.ports import Clock, Queries, RunStore, Snapshots
 from services.common.status import RunStatus
 
 DESCRIPTION = """Streaming market risk: value at risk and expected shortfall of every node of a book.
@@ -70,9 +71,9 @@ def create_app(deps: ApiDependencies, settings: ApiSettings) -> FastAPI:
     key = required_key(settings)
     run = CurrentRun(deps.runs, deps.clock, deps.shard_count)
     board = Board(run, deps.snapshots, deps.queries, deps.clock, 1.0 / settings.stream_hz)
-    status = LastStatus(deps.status)
+    status = Refreshed(deps.status, deps.clock, 0.0).get
     hub = Hub(board, lambda: msgspec.json.encode(run_item(run.get(), status())), settings.stream_hz)
-    parts = Parts(run, board, hub, deps.queries, deps.evidence, status, _health(deps, run), deps.metrics)
+    parts = Parts(run, board, hub, deps.queries, deps.evidence, status, _health(deps, run), deps.metrics, Bulkhead("history", HISTORY_MAX))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -99,23 +100,6 @@ def create_app(deps: ApiDependencies, settings: ApiSettings) -> FastAPI:
     app.add_middleware(Counted, metrics=deps.metrics)
     app.add_middleware(Guard, key=key, host=settings.host)
     return app
-
-
-class LastStatus:
-    """Where the run stands; while its source is away, where it stood last, so that streams keep their heartbeat."""
-
-    def __init__(self, read: Callable[[], RunStatus]) -> None:
-        self._read = read
-        self._known: RunStatus | None = None
-
-    def __call__(self) -> RunStatus:
-        """Return the status; raise Unavailable when none was ever read."""
-        try:
-            self._known = self._read()
-        except Unavailable:
-            if self._known is None:
-                raise
-        return self._known
 
 
 class Counted:

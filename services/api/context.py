@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 
 from risk_core.book import Instrument, Node
-from risk_core.engine.configuration import NS_PER_SECOND, ModelConfiguration
+from risk_core.engine.configuration import ModelConfiguration
 from risk_core.methods import Method, methods_named
 from risk_core.records import Genesis
+from services.api.limits import Refreshed
 from services.api.problems import ApiProblem, away, invalid
 from services.common.codec import decode
-from services.common.ports import Clock, Run, RunStore, Unavailable
+from services.common.ports import Clock, Run, RunStore
 
-REFRESH_NS = NS_PER_SECOND
+REFRESH_SECONDS = 1.0
 """How often the store is asked for a newer run."""
 
 HINT_MAX = 20
@@ -82,29 +82,19 @@ class CurrentRun:
 
     def __init__(self, runs: RunStore, clock: Clock, shard_count: int) -> None:
         self._runs = runs
-        self._clock = clock
         self._shard_count = shard_count
-        self._lock = Lock()
         self._known: RunContext | None = None
-        self._due_ns = 0
+        self._newest = Refreshed(self._read, clock, REFRESH_SECONDS)
 
     def get(self) -> RunContext:
         """Return the run. Raises Unavailable, and a 503 problem before the first run is registered."""
-        with self._lock:
-            now_ns = self._clock.now_ns()
-            if self._known is None or now_ns >= self._due_ns:
-                self._refresh()
-                self._due_ns = now_ns + REFRESH_NS
-            if self._known is None:
-                raise away("no run is registered yet: the service is starting")
-            return self._known
+        context = self._newest.get()
+        if context is None:
+            raise away("no run is registered yet: the service is starting")
+        return context
 
-    def _refresh(self) -> None:
-        try:
-            run = self._runs.latest()
-        except Unavailable:
-            if self._known is None:
-                raise
-            return
+    def _read(self) -> RunContext | None:
+        run = self._runs.latest()
         if run is not None and (self._known is None or run.run_id != self._known.run.run_id):
             self._known = RunContext.of(run, self._shard_count)
+        return self._known

@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.api.board import Board
 from services.api.context import CurrentRun
+from services.api.limits import Bulkhead
 from services.api.openapi import answer, health_returns, raw, returns
 from services.api.paging import oldest_first
 from services.api.parameters import (
@@ -63,6 +64,7 @@ class Parts:
     status: Callable[[], RunStatus]
     health: Health
     metrics: Metrics
+    history: Bulkhead
 
 
 def run_routes(parts: Parts) -> APIRouter:
@@ -110,7 +112,7 @@ def node_routes(parts: Parts) -> APIRouter:
         context = parts.run.get()
         context.node(node_id)
         method, confidence, at_ns = context.method(method), context.confidence(confidence), time_ns("as_of", as_of)
-        return _evidence(lambda: parts.evidence.components(node_id, method, confidence, at_ns))
+        return _evidence(parts, lambda: parts.evidence.components(node_id, method, confidence, at_ns))
 
     @router.get(
         "/nodes/{node_id}/positions",
@@ -119,7 +121,7 @@ def node_routes(parts: Parts) -> APIRouter:
     )
     def positions(node_id: NodePath) -> Response:
         parts.run.get().node(node_id)
-        return _evidence(lambda: parts.evidence.positions(node_id))
+        return _evidence(parts, lambda: parts.evidence.positions(node_id))
 
     return router
 
@@ -145,7 +147,8 @@ def history_routes(parts: Parts) -> APIRouter:
     ) -> Response:
         where = _filter(parts, node_id, method, confidence, from_, to, revisions == "all")
         genesis = parts.run.get().genesis
-        rows, following = oldest_first(parts.queries.results, where, limit, cursor, genesis.emit_from_ns, genesis.cadence_ns)
+        with parts.history:
+            rows, following = oldest_first(parts.queries.results, where, limit, cursor, genesis.emit_from_ns, genesis.cadence_ns)
         return answer(HistoryPage([history_item(r) for r in rows], following))
 
     @router.get(
@@ -163,7 +166,9 @@ def history_routes(parts: Parts) -> APIRouter:
         cursor: CursorQuery = None,
     ) -> Response:
         where = _filter(parts, node_id, method, confidence, from_, to, False)
-        rows, following = oldest_first(parts.queries.day_closes, where, limit, cursor, parts.run.get().genesis.emit_from_ns, 0)
+        genesis = parts.run.get().genesis
+        with parts.history:
+            rows, following = oldest_first(parts.queries.day_closes, where, limit, cursor, genesis.emit_from_ns, 0)
         return answer(DayClosePage([day_close_item(r) for r in rows], following))
 
     @router.get(
@@ -186,7 +191,7 @@ def history_routes(parts: Parts) -> APIRouter:
         context = parts.run.get()
         context.node(asked.node_id)
         found = ResultId(asked.node_id, asked.as_of_ns, context.method(asked.method), context.confidence(asked.confidence), asked.revision)
-        return _evidence(lambda: parts.evidence.explain(found))
+        return _evidence(parts, lambda: parts.evidence.explain(found))
 
     return router
 
@@ -234,9 +239,10 @@ def _filter(
     )
 
 
-def _evidence(ask: Callable[[], msgspec.Struct]) -> Response:
+def _evidence(parts: Parts, ask: Callable[[], msgspec.Struct]) -> Response:
     try:
-        return answer(ask())
+        with parts.history:
+            return answer(ask())
     except NoEvidence as error:
         raise ApiProblem(404, "no-evidence", str(error)) from None
 

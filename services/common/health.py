@@ -15,6 +15,7 @@ Check: TypeAlias = Callable[[], str]
 
 CACHED_NS: Final = 1_000_000_000
 STALE_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = 2.0
 
 
 class Unhealthy(Exception):
@@ -41,12 +42,16 @@ class Health:
 
     def results(self) -> dict[str, CheckResult]:
         """Return the outcome of every check by name."""
-        with self._lock:
+        if not self._lock.acquire(timeout=PATIENCE_SECONDS):
+            return {"health": CheckResult(False, f"a check has not answered for {PATIENCE_SECONDS:.0f} s")}
+        try:
             now_ns = self._clock.now_ns()
             if now_ns >= self._due_ns:
                 self._known = {name: checked(check) for name, check in self._checks.items()}
                 self._due_ns = now_ns + CACHED_NS
             return dict(self._known)
+        finally:
+            self._lock.release()
 
 
 def checked(check: Check) -> CheckResult:
