@@ -9,16 +9,17 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from risk_core.conventions import DEFAULT_CONVENTIONS, Conventions, EwmaStart, Mean, tail_probability
+from risk_core.conventions import DEFAULT_CONVENTIONS, ConventionError, Conventions, EwmaStart, Mean, tail_probability
 from risk_core.measures.checks import MeasureError, checked_pnl, checked_weights
+from risk_core.measures.quantiles import sequential_sum
 from risk_core.measures.result import Measured
 from risk_core.methods import normal_quantile, normal_shortfall
 
 
 def normal_value_at_risk(
-    pnl: ArrayLike, confidence: float, weights: ArrayLike | None = None, *, conventions: Conventions = DEFAULT_CONVENTIONS
+    pnl: ArrayLike, confidence: float, weights: ArrayLike | None = None, conventions: Conventions = DEFAULT_CONVENTIONS
 ) -> Measured:
     """Return z sigma - mean, with z the standard normal quantile.
 
@@ -29,40 +30,46 @@ def normal_value_at_risk(
     confidence : float
         In [0.5, 1).
     weights : float64[S], optional
-        `exponential_weights` for EWMA; equal if not given. Scaled to sum to one, unless `conventions.ewma_start` is "zero".
+        In the order of `pnl`: `exponential_weights` for EWMA; equal if not given. Scaled to sum to one, unless `conventions.ewma_start` is
+        "zero".
     conventions : Conventions
-        `mean`: "zero" or "sample". `ddof`: 1 scales the variance by 1 / (1 - sum w²), which is S / (S - 1) for equal weights.
+        `mean`: "zero" or "sample". `ddof`, with mean "sample": 1 scales the variance by 1 / (1 - sum w²), S / (S - 1) for equal weights.
 
     Returns
     -------
     Measured
-        Loss positive. The gradient of a vector without variance is zero.
+        Loss positive. The volatility of a vector without variance has gradient zero.
 
     Raises
     ------
     MeasureError, ConventionError
-        As `value_at_risk`; also if ddof leaves no degree of freedom.
+        As `value_at_risk`; also if ddof leaves no degree of freedom, or ewma_start "zero" is asked for with a sample mean.
     """
-    return _measure(pnl, normal_quantile(tail_probability(confidence)), weights, conventions)
+    return _measure(pnl, confidence, normal_quantile(tail_probability(confidence)), weights, conventions)
 
 
 def normal_expected_shortfall(
-    pnl: ArrayLike, confidence: float, weights: ArrayLike | None = None, *, conventions: Conventions = DEFAULT_CONVENTIONS
+    pnl: ArrayLike, confidence: float, weights: ArrayLike | None = None, conventions: Conventions = DEFAULT_CONVENTIONS
 ) -> Measured:
     """Return sigma pdf(z) / (1 - confidence) - mean. Parameters and errors are those of `normal_value_at_risk`."""
-    return _measure(pnl, normal_shortfall(tail_probability(confidence)), weights, conventions)
+    return _measure(pnl, confidence, normal_shortfall(tail_probability(confidence)), weights, conventions)
 
 
-def _measure(pnl: ArrayLike, factor: float, weights: ArrayLike | None, conventions: Conventions) -> Measured:
+def _measure(pnl: ArrayLike, confidence: float, factor: float, weights: ArrayLike | None, conventions: Conventions) -> Measured:
+    sampled = conventions.mean is Mean.SAMPLE
+    if sampled and conventions.ewma_start is EwmaStart.ZERO:
+        raise ConventionError("ewma_start 'zero' belongs to a mean of zero; use mean 'zero' or ewma_start 'normalised'")
     vector = checked_pnl(pnl)
-    mass = checked_weights(weights, vector.size, normalise=conventions.ewma_start is EwmaStart.NORMALISED)
-    mean = float(mass @ vector) if conventions.mean is Mean.SAMPLE else 0.0
-    freedom = 1.0 - conventions.ddof * float(mass @ mass)
-    if freedom <= 0.0:
+    mass = checked_weights(weights, pnl, vector.size, normalise=conventions.ewma_start is EwmaStart.NORMALISED)
+    if not sampled:
+        sigma = sqrt(sequential_sum(mass * vector * vector))
+        gradient = factor * mass * vector / sigma if sigma > 0.0 else np.zeros_like(vector)
+        return Measured(factor * sigma, gradient, confidence, conventions)
+    mean = sequential_sum(mass * vector)
+    centred = vector - mean
+    freedom = 1.0 - conventions.ddof * sequential_sum(mass * mass)
+    if freedom <= 1e-15:
         raise MeasureError("one scenario leaves no degree of freedom for ddof 1; give more scenarios or ddof 0")
-    centred: NDArray[np.float64] = vector - mean
-    sigma = sqrt(float(np.add.accumulate(mass * centred * centred)[-1]) / freedom)
-    gradient = np.zeros_like(vector) if sigma == 0.0 else factor * mass * centred / (freedom * sigma)
-    if conventions.mean is Mean.SAMPLE:
-        gradient = gradient - (mass if sigma == 0.0 else mass * (1.0 + factor * float(mass @ centred) / (freedom * sigma)))
-    return Measured(factor * sigma - mean, gradient)
+    sigma = sqrt(sequential_sum(mass * centred * centred) / freedom)
+    gradient = (factor * mass * centred / (freedom * sigma) if sigma > 0.0 else 0.0) - mass
+    return Measured(factor * sigma - mean, gradient, confidence, conventions)

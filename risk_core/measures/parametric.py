@@ -10,6 +10,7 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 
 from risk_core.conventions import tail_probability
 from risk_core.measures.checks import MeasureError
@@ -22,10 +23,12 @@ Floats = NDArray[np.float64]
 class DeltaNormal:
     """Delta-normal value at risk of a portfolio and its parts, losses positive.
 
-    `component` sums to `value` (Euler). `incremental` is value minus the value without that position, and does not.
+    `value` is value at risk over the horizon; `volatility` the standard deviation of its P&L, and `expected_shortfall` that of the same
+    normal law. `component` sums to `value` (Euler). `incremental` is value minus the value without that position, and does not sum.
     """
 
     value: float
+    expected_shortfall: float
     volatility: float
     standalone: Floats
     marginal: Floats
@@ -95,7 +98,8 @@ def delta_normal(
         raise MeasureError("exposure and covariance must be finite")
     if not np.allclose(sigma, sigma.T, rtol=1e-10, atol=0.0):
         raise MeasureError("the covariance matrix is not symmetric")
-    factor = _quantile(confidence, quantile) * _root(horizon_days)
+    root, z = _root(horizon_days), _quantile(confidence, quantile)
+    factor = z * root
     slope = sigma @ x
     volatility = _volatility(float(x @ slope), float(np.abs(x) @ np.abs(slope)))
     marginal = factor * slope / volatility if volatility > 0.0 else np.zeros_like(x)
@@ -104,7 +108,8 @@ def delta_normal(
     rest = np.array([_volatility(float(v), float(np.abs(x) @ np.abs(slope))) for v in without])
     return DeltaNormal(
         value=factor * volatility,
-        volatility=volatility,
+        expected_shortfall=float(norm.pdf(z) / norm.sf(z)) * root * volatility,
+        volatility=root * volatility,
         standalone=factor * np.abs(x) * np.sqrt(own),
         marginal=marginal,
         component=x * marginal,

@@ -8,36 +8,47 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from risk_core.conventions import DEFAULT_CONVENTIONS, Conventions
+
 
 class Status(StrEnum):
     """How far a number can be trusted."""
 
     OK = "ok"
     THIN_TAIL = "thin_tail"
-    """The tail holds less than one (effective) scenario: the number is the worst loss, whatever the confidence."""
+    """The tail holds less than one (effective) scenario: the number is close to the worst loss, whatever the confidence."""
     EMPTY_TAIL = "empty_tail"
     """No scenario lies strictly beyond VaR: the number is VaR itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """A risk number.
+    """A risk number with its gradient and its papers.
 
     Parameters
     ----------
     value : float
         Loss positive, in the unit of the P&L; negative where even the tail gains. Never clipped.
     gradient : float64[S]
-        d value / d pnl[s]. All measures here are homogeneous of degree one, so `value == gradient @ pnl`.
+        d value / d pnl[s]. All measures here are homogeneous of degree one, so `value == gradient @ pnl` (Euler).
+    confidence : float
+        As asked for, such as 0.99.
+    conventions : Conventions
+        As used.
     status : Status
     reason : str
-        Empty when the status is "ok".
+        Why the status is what it is; empty when "ok".
     """
 
     value: float
     gradient: NDArray[np.float64]
+    confidence: float
+    conventions: Conventions = DEFAULT_CONVENTIONS
     status: Status = Status.OK
     reason: str = ""
+
+    def __float__(self) -> float:
+        return self.value
 
     @property
     def observations(self) -> NDArray[np.int64]:
