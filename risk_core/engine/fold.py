@@ -293,9 +293,13 @@ class Fold:
         """Return how many corrections of closed buckets are effective by `as_of_ns`."""
         return sum(1 for c, touched, _ in self.corrections.values() if touched and c.effective_ns <= as_of_ns)
 
-    def knowledge(self, log_seq: int) -> int:
-        """Return the last entry that the state after `log_seq` depends on: a correction known beforehand lies further on."""
-        return max([log_seq, *(at for _, touched, at in self.corrections.values() if touched)])
+    def knowledge(self, log_seq: int, as_of_ns: int | None = None) -> int:
+        """Return the last entry that the state after `log_seq` depends on: a correction known beforehand lies further on.
+
+        With `as_of_ns`, only corrections effective by then count: what lies before is as it was.
+        """
+        corrections = self.corrections.values()
+        return max([log_seq, *(at for c, touched, at in corrections if touched and (as_of_ns is None or c.effective_ns <= as_of_ns))])
 
     def preload(self, corrections: Iterable[KnownCorrection]) -> None:
         """Know corrections before their entries come, to fold again. Of two for the same thing the later logged stands."""
@@ -413,7 +417,7 @@ class Fold:
             self.closes = [*self.closes, end_ns][-self.configuration.correction_days :]
         return Bucket(
             as_of_ns=end_ns,
-            log_seq=self.knowledge(log_seq),
+            log_seq=self.knowledge(log_seq, end_ns),
             entry_log_seq=log_seq,
             emit=end_ns >= self._emit_after_ns,
             revision=self.revision(end_ns),

@@ -140,7 +140,8 @@ class RiskWorker:
     def idle(self, log_seq: int) -> bool:
         """Return whether every owned shard has taken entries through `log_seq` and finished what they closed."""
         shards = self.shards()
-        caught_up = all(c.log_seq >= log_seq for c in self.cursors)
+        starting = bool(self._unstarted) or any(isinstance(s, Waiting) for c in self.cursors for s in c.shards)
+        caught_up = not starting and all(c.log_seq >= log_seq for c in self.cursors)
         return bool(shards) and caught_up and all(s.finisher.idle() and s.refold is None for s in shards)
 
     def drop(self, shard_id: str) -> None:
