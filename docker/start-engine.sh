@@ -40,6 +40,6 @@ for _ in $(seq "$((seconds_to_wait * 2))"); do
   sleep 0.5
 done
 kill "$pid" 2>/dev/null || true
-warn "the container engine did not start within $seconds_to_wait s; the end of build/dockerd.log:"
+warn "the container engine did not start; the end of build/dockerd.log:"
 tail -n 20 build/dockerd.log >&2
 exit 1
