@@ -93,7 +93,7 @@ def expected_shortfall(
         order = order[inside[order]]
         taken = mass[order]
         total = sequential_sum(taken)
-    gradient[order] = -taken / total
+    gradient[order] = 0.0 - taken / total
     return Measured(0.0 - sequential_sum(taken * vector[order]) / total, gradient, confidence, conventions, *thin)
 
 

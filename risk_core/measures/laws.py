@@ -78,5 +78,8 @@ DECLARED: Final = (
     DeclaredMeasure("normal_value_at_risk_sample", normal_value_at_risk, _SAMPLE, _ALWAYS | {Law.TRANSLATION, Law.SUBADDITIVITY}),
     DeclaredMeasure("normal_expected_shortfall_sample", normal_expected_shortfall, _SAMPLE, _ALWAYS | {Law.TRANSLATION, Law.SUBADDITIVITY}),
 )
-"""Every measure under the conventions that change its laws, for equal weights; scenario weights change none of them where they are
-allowed."""
+"""Every measure under each convention that changes its laws, for equal weights.
+
+Unequal weights change nothing for the step conventions (inverted_cdf, averaged_inverted_cdf), the two odd tails and the normal measures.
+The interpolating ones lose monotonicity: passing a tie swaps a heavy and a light observation, and the line between them jumps.
+"""

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from risk_core.conventions import QuantileConvention, QuantileSide
+from risk_core.conventions import MASS_SLACK, QuantileConvention, QuantileSide
 from risk_core.measures.checks import MeasureError, checked_pnl, checked_weights
 
 Floats = NDArray[np.float64]
@@ -19,8 +19,6 @@ Integers = NDArray[np.int64]
 Terms = tuple[tuple[int, float], ...]
 """(observation, share): the quantile is the sum of share * observation. Shares sum to one."""
 
-MASS_SLACK: Final = 1e-12
-"""A tail is reached when cumulative weight >= level - MASS_SLACK; the same number as in the engine's kernels, which load numba."""
 _SNAP: Final = 1e-9  # a rank this close to an integer is that integer: 0.07 * 100 is 7
 _STEPS: Final = (QuantileConvention.INVERTED_CDF, QuantileConvention.AVERAGED_INVERTED_CDF)
 _RANK_SHIFT: Final = {
