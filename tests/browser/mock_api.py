@@ -1,6 +1,6 @@
 """A small server that speaks the HTTP contract with synthetic data, for the console's tests and its development.
 
-``python tests/browser/mock_api.py --port 8001 --hz 10`` serves ``console/dist`` and replays by itself. In tests the same
+``python -m tests.browser.mock_api --port 8001 --hz 10`` serves ``console/dist`` and replays by itself. In tests the same
 :class:`Desk` is driven by hand (``hz=0``): set ``state``, ``problems``, ``silent`` or ``key``, call ``tick`` or ``close_day``.
 """
 
@@ -19,9 +19,9 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from mock_desk import Desk
 
 from services.api.security import SECURITY_HEADERS
+from tests.browser.mock_desk import Desk
 
 DIST = Path(__file__).parents[2] / "console" / "dist"
 STREAM_POLL_SECONDS = 0.02

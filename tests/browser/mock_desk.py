@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import mock_data
 import numpy as np
-from mock_data import CONFIDENCES, DAYS, INDEX, METHODS, NODES, WINDOW
+
+from tests.browser import mock_data
+from tests.browser.mock_data import CONFIDENCES, DAYS, INDEX, METHODS, NODES, WINDOW
 
 LABELS = {
     "historical": ("Historical", "500 equally weighted joint moves"),

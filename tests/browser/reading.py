@@ -3,7 +3,17 @@
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Error, Locator, Page
+
+
+def visit(page: Page, url: str) -> None:
+    """Open an address; once more if a container started meanwhile changed the machine's network."""
+    try:
+        page.goto(url)
+    except Error as error:
+        if "ERR_NETWORK_CHANGED" not in error.message:
+            raise
+        page.goto(url)
 
 
 def money(value: float) -> str:

@@ -4,11 +4,12 @@ import re
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from mock_api import Server
-from mock_data import NODES
-from mock_desk import Desk
 from playwright.sync_api import Page, expect
-from reading import cell, choose, day, money, row, signed
+
+from tests.browser.mock_api import Server
+from tests.browser.mock_data import NODES
+from tests.browser.mock_desk import Desk
+from tests.browser.reading import cell, choose, day, money, row, signed, visit
 
 pytestmark = pytest.mark.browser
 LEVEL = {"firm": "1", "desk": "2", "portfolio": "3"}
@@ -165,7 +166,7 @@ def test_the_address_keeps_what_is_looked_at(console: Page, server: Server) -> N
 
 
 def test_an_address_that_names_nothing_falls_back(page: Page, server: Server) -> None:
-    page.goto(f"{server.url}#node=77&method=oracle&confidence=0.42")
+    visit(page, f"{server.url}#node=77&method=oracle&confidence=0.42")
     expect(page.get_by_test_id("selected-node")).to_have_text("Firm")
     expect(page.get_by_role("radio", name="Historical")).to_be_checked()
     expect(page.get_by_role("radio", name="99 %", exact=True)).to_be_checked()

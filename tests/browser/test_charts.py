@@ -4,11 +4,12 @@ import re
 from datetime import date
 
 import pytest
-from mock_api import Server
-from mock_data import SYMBOLS
-from mock_desk import FIRST, Desk
 from playwright.sync_api import Page, expect
-from reading import choose, day, money, pixels, row, signed
+
+from tests.browser.mock_api import Server
+from tests.browser.mock_data import SYMBOLS
+from tests.browser.mock_desk import FIRST, Desk
+from tests.browser.reading import choose, day, money, pixels, row, signed, visit
 
 pytestmark = pytest.mark.browser
 PLOT = ".plot canvas"
@@ -108,7 +109,7 @@ def test_a_correction_redraws_the_day_it_judges_again(console: Page, desk: Desk)
 
 def test_more_days_than_one_page_are_read(page: Page, desk: Desk, server: Server) -> None:
     desk.history = 9_000
-    page.goto(server.url)
+    visit(page, server.url)
     choose(page, "Range", "All")
     expect(page.get_by_text("in the 9,000 days in view")).to_be_visible()
     cursors = [r for r in desk.requests if "/day_closes" in r and "cursor=" in r]

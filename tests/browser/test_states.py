@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Watch, npm
-from mock_api import Server
-from mock_desk import Desk
 from playwright.sync_api import Browser, Page, expect
-from reading import cell, choose, money, row, signed
+
+from tests.browser.conftest import Watch, npm
+from tests.browser.mock_api import Server
+from tests.browser.mock_desk import Desk
+from tests.browser.reading import cell, choose, day, money, row, signed, visit
 
 pytestmark = pytest.mark.browser
 SILENCE_MS = 8_000
@@ -33,7 +34,7 @@ WIDER_THAN_THEMSELVES = """() => [...document.querySelectorAll('main, section, [
 
 def test_seeding_explains_itself_and_gives_way(page: Page, desk: Desk, server: Server) -> None:
     desk.state = "seeding"
-    page.goto(server.url)
+    visit(page, server.url)
     expect(page.get_by_role("heading", name="Filling the scenario window")).to_be_visible()
     expect(page.get_by_role("progressbar", name="Seeding")).to_have_attribute("aria-valuenow", "140")
     expect(page.get_by_text("140 of 250 days")).to_be_visible()
@@ -60,7 +61,7 @@ def test_the_header_tells_time_speed_and_state(console: Page, desk: Desk) -> Non
 def test_a_check_that_fails_is_named(page: Page, desk: Desk, server: Server, watch: Watch) -> None:
     watch.network_failures_expected = True
     desk.checks["history"] = {"ok": False, "detail": "connection refused"}
-    page.goto(server.url)
+    visit(page, server.url)
     expect(page.get_by_text("history not ready")).to_be_visible()
 
 
@@ -130,10 +131,25 @@ def test_a_problem_document_is_shown_where_it_belongs(console: Page, desk: Desk,
     expect(console.get_by_test_id("component-sum")).to_contain_text("VaR 95 %")
 
 
+def test_what_cannot_be_read_again_stays_and_is_said_to_be_old(console: Page, desk: Desk, watch: Watch) -> None:
+    watch.network_failures_expected = True
+    expect(console.get_by_test_id("component-sum")).to_be_visible()
+    closed = money(-desk.day_closes(1, "historical", 0.99, None)[-1]["forecast_var"])
+    desk.problems["day_closes"] = "The history database does not answer."
+    desk.close_day()
+    notice = console.get_by_role("alert")
+    expect(notice).to_contain_text("Not up to date.")
+    expect(notice).to_contain_text("The history database does not answer.")
+    expect(console.get_by_test_id("chart-legend")).to_contain_text(closed)
+    desk.problems.clear()
+    expect(notice).to_have_count(0)  # tried again without being asked
+    expect(console.get_by_test_id("chart-legend")).to_contain_text(day(desk.market.dates[desk.day - 1]))
+
+
 def test_a_key_is_asked_for_once_and_kept_for_the_tab(page: Page, desk: Desk, server: Server, watch: Watch) -> None:
     watch.network_failures_expected = True
     desk.key = "s3cret/+"
-    page.goto(server.url)
+    visit(page, server.url)
     dialog = page.get_by_role("dialog", name="This service asks for an API key")
     expect(dialog).to_be_visible()
     dialog.get_by_role("textbox").fill("wrong")
@@ -155,7 +171,7 @@ def test_a_key_is_asked_for_once_and_kept_for_the_tab(page: Page, desk: Desk, se
 def test_both_themes_are_readable_and_kept(chromium: Browser, server: Server, theme: str, tmp_path: Path) -> None:
     context = chromium.new_context(viewport={"width": 1600, "height": 1000}, color_scheme=theme)  # type: ignore[arg-type]
     page = context.new_page()
-    page.goto(server.url)
+    visit(page, server.url)
     expect(row(page, 1)).to_be_visible()
     assert page.locator("html").get_attribute("data-theme") == theme
     for ink in ("text", "text-2", "text-3", "live", "final", "gain", "loss", "alarm", "warn"):
@@ -185,7 +201,7 @@ def test_nothing_is_cut_off(chromium: Browser, server: Server, size: tuple[int, 
     """No page-wide sideways scroll, no panel whose content is wider than it, the whole page in view on a desk's screens."""
     context = chromium.new_context(viewport={"width": size[0], "height": size[1]})
     page = context.new_page()
-    page.goto(f"{server.url}#node=2&confidence=0.975")
+    visit(page, f"{server.url}#node=2&confidence=0.975")
     expect(page.get_by_test_id("component-sum")).to_be_visible()
     wide = page.evaluate(WIDER_THAN_THEMSELVES)
     assert wide == []
@@ -199,7 +215,7 @@ def test_motion_is_left_out_where_it_is_unwanted(chromium: Browser, server: Serv
     for wish, moving in (("reduce", False), ("no-preference", True)):
         context = chromium.new_context(reduced_motion=wish)  # type: ignore[arg-type]
         page = context.new_page()
-        page.goto(server.url)
+        visit(page, server.url)
         expect(row(page, 1)).to_be_visible()
         page.wait_for_timeout(200)
         desk.tick(0.05)
@@ -218,3 +234,11 @@ def test_the_lock_file_names_no_registry() -> None:
     lock = json.loads((Path(__file__).parents[2] / "console" / "package-lock.json").read_text())
     assert lock["packages"]
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
+
+
+def test_without_its_drawing_code_the_components_are_a_table(page: Page, server: Server, watch: Watch) -> None:
+    watch.network_failures_expected = True
+    page.route("**/assets/bars-*", lambda route: route.abort())
+    visit(page, server.url)
+    expect(page.get_by_role("table", name="Component risk by instrument")).to_be_visible()
+    assert page.get_by_role("table", name="Component risk by instrument").bounding_box()["height"] > 100  # type: ignore[index]

@@ -5,6 +5,7 @@ import type {
 const ROOT = 'api/v1';
 const KEY_NAME = 'plimsoll.api_key';
 const TIMEOUT_MS = 15_000;
+const SECOND_TRY_AFTER_MS = 250;
 const PAGE_ITEMS = 4_000;
 const PAGES_MAX = 64;
 
@@ -43,12 +44,17 @@ async function failure(response: Response, path: string): Promise<ApiError> {
 
 async function get<T>(path: string, signal?: AbortSignal, accept: (status: number) => boolean = () => false): Promise<T> {
   const limits = AbortSignal.timeout(TIMEOUT_MS);
+  const options: RequestInit = {
+    headers: { Accept: 'application/json', ...(key ? { 'X-API-Key': key } : {}) },
+    cache: 'no-store',
+    signal: signal ? AbortSignal.any([signal, limits]) : limits,
+  };
   let response: Response;
   try {
-    response = await fetch(path, {
-      headers: { Accept: 'application/json', ...(key ? { 'X-API-Key': key } : {}) },
-      cache: 'no-store',
-      signal: signal ? AbortSignal.any([signal, limits]) : limits,
+    response = await fetch(path, options).catch(async (error: unknown) => {
+      if (options.signal?.aborted) throw error;
+      await new Promise((resolve) => setTimeout(resolve, SECOND_TRY_AFTER_MS)); // a browser drops requests when its network changes
+      return fetch(path, options);
     });
   } catch (error) {
     if (signal?.aborted) throw error;

@@ -15,11 +15,14 @@ export class Cell {
     this.closes += 1;
   }
 
-  /** The earliest day that closed, or closed anew, since this was last asked. */
-  takeHeard(): string | null {
-    const from = this.#heardFrom;
-    this.#heardFrom = null;
-    return from;
+  /** The earliest day that closed, or closed anew, and has not been read since. */
+  get heardFrom(): string | null {
+    return this.#heardFrom;
+  }
+
+  /** What was heard before a reading is done with; an earlier day heard meanwhile is not. */
+  forget(heard: string | null): void {
+    if (this.#heardFrom === heard) this.#heardFrom = null;
   }
 }
 
@@ -34,6 +37,12 @@ export class Desk {
   /** A value, not the run: it changes only when the run does, not with each heartbeat. */
   readonly runId = $derived(this.run?.run_id ?? '');
   hasNumbers = $state(false);
+  /** The time being replayed: the run says it once a second, the stream of a fast replay is ahead of that. */
+  readonly now = $derived.by(() => {
+    const root = this.nodes[0] ? this.cell(this.nodes[0].node_id).snapshot : null;
+    const times = [this.run?.clock.as_of, root?.final?.as_of, root?.live?.event_time].filter((t): t is string => !!t);
+    return times.reduce<string | null>((latest, t) => (latest === null || Date.parse(t) > Date.parse(latest) ? t : latest), null);
+  });
 
   readonly #cells = new Map<number, Cell>();
   readonly #waiting = new Map<number, Snapshot>();

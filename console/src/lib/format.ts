@@ -25,6 +25,12 @@ export function signedMoney(value: number | null | undefined): string {
   return dashed(numberFormat({ maximumFractionDigits: 0, signDisplay: 'exceptZero' }).format(value));
 }
 
+/** "gain" or "loss" for what is shown: nothing for an amount that reads as zero. */
+export function tone(value: number | null | undefined): 'gain' | 'loss' | '' {
+  if (!known(value) || Math.abs(value) < 0.5) return '';
+  return value > 0 ? 'gain' : 'loss';
+}
+
 export type Scale = { divisor: number; digits: number; name: string };
 
 /** One scale for a whole table, so that its figures compare at a glance. */

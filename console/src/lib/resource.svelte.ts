@@ -1,8 +1,11 @@
 import { ApiError } from './api.ts';
 
+const RETRY_MS = 5_000;
+
 /**
  * Something read from the service for one key (a node, method and confidence), and read again as it changes: one request at a time, no more
- * often than `gapMs`, the last key wins. While a new key loads the old data stays, marked `loading`; after an error there is none.
+ * often than `gapMs`, the last key wins. While a new key loads the old data stays, marked `loading`. When a reading fails it is tried again by
+ * itself; data of the same key stays beside the error, data of another key goes.
  */
 export class Resource<T> {
   data = $state.raw<T | null>(null);
@@ -44,20 +47,23 @@ export class Resource<T> {
     if (this.#busy) {
       this.#again = true;
     } else if (this.#timer === undefined) {
-      const wait = Math.max(0, this.#startedMs + this.#gapMs - Date.now());
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        void this.#read(this.loading ? null : this.data);
-      }, wait);
+      this.#later(Math.max(0, this.#startedMs + this.#gapMs - Date.now()));
     }
   }
 
-  /** Forget what is held and read all of it again. */
-  reload(): void {
-    const [key, fetcher] = [this.#key, this.#fetcher];
-    if (key === null || fetcher === null) return;
-    this.#key = null;
-    this.show(key, true, fetcher);
+  #later(waitMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#read(this.data);
+    }, waitMs);
+  }
+
+  /** Read again now, not when the pause is over. */
+  retryNow(): void {
+    if (this.#busy) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    void this.#read(this.data);
   }
 
   async #read(held: T | null): Promise<void> {
@@ -73,14 +79,13 @@ export class Resource<T> {
       this.error = null;
     } catch (error) {
       if (signal.aborted) return;
-      this.data = null;
+      if (this.loading) this.data = null;
       this.error = error instanceof ApiError ? error : new ApiError(0, 'Unexpected answer', String(error), '');
     }
     this.loading = false;
     this.#busy = false;
-    if (this.#again) {
-      this.#again = false;
-      this.refresh();
-    }
+    if (this.error) this.#later(RETRY_MS);
+    else if (this.#again) this.refresh();
+    this.#again = false;
   }
 }
