@@ -179,16 +179,10 @@ class Evaluator:
         stale, proxied, thin, unpriced = self.quality(self.window, bucket.quantity, bucket.price, bucket.price_ns, bucket.as_of_ns)
         count = self.window.count
         plan = self.plan()
-        short = ["short_window"] if count < self.configuration.window else []
-        limit = self.configuration.degraded_share
         var_values, es_values = var.tolist(), es.tolist()
         rows = []
         for p, node_id in enumerate(self.node_ids):
-            flags = [*short]
-            if unpriced[p]:
-                flags.append("unpriced")
-            if max(stale[p], proxied[p]) > limit:
-                flags.append("degraded")
+            flags = self.flags(self.window, stale[p], proxied[p], unpriced[p])
             for m, method in enumerate(self.configuration.methods):
                 for c, confidence in enumerate(self.configuration.confidences):
                     status = "+".join(["thin_tail", *flags] if plan.thin[m, c] else flags) or "ok"
@@ -213,6 +207,16 @@ class Evaluator:
                         )
                     )
         return tuple(rows)
+
+    def flags(self, window: Window, stale_share: float, proxied_share: float, unpriced: bool) -> list[str]:
+        """Return what degrades a node's numbers, whatever the method: short_window, unpriced, degraded."""
+        limit = self.configuration.degraded_share
+        found = {
+            "short_window": window.count < window.size,
+            "unpriced": unpriced,
+            "degraded": max(stale_share, proxied_share) > limit,
+        }
+        return [name for name, holds in found.items() if holds]
 
     def quality(
         self, window: Window, quantity: NDArray[np.int64], price: NDArray[np.float64], price_ns: NDArray[np.int64], as_of_ns: int

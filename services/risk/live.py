@@ -34,6 +34,7 @@ class LiveBook:
         self.event_ns = max(fold.watermark_ns, 0)
         self._imported = False
         self._quality_due_ns = 0
+        self._flags: list[str] = []
         self._quality: tuple[list[float], list[float], list[float]] = ([], [], [])
         self._restart()
 
@@ -166,6 +167,7 @@ class LiveBook:
         value = self.vectors.market_value
         pnl = value - self.opening_value - self.trade_cost
         configuration = self.fold.configuration
+        flags = self._flags
         return [
             Snapshot(
                 self.node_ids[p],
@@ -184,6 +186,7 @@ class LiveBook:
                     stale_share=stale[p],
                     proxied_share=proxied[p],
                     thin_share=thin[p],
+                    flags=flags[p],
                 ),
             )
             for k, p in enumerate(dirty.tolist())
@@ -193,5 +196,8 @@ class LiveBook:
         if now_ns < self._quality_due_ns:
             return
         self._quality_due_ns = now_ns + int(QUALITY_SECONDS * 1e9)
-        stale, proxied, thin, _ = self.evaluator.quality(self.window, self.quantity, self.vectors.price, self.price_ns, self.event_ns)
+        stale, proxied, thin, unpriced = self.evaluator.quality(
+            self.window, self.quantity, self.vectors.price, self.price_ns, self.event_ns
+        )
         self._quality = (stale, proxied, thin)
+        self._flags = ["+".join(self.evaluator.flags(self.window, *q)) for q in zip(stale, proxied, unpriced, strict=True)]
