@@ -92,24 +92,35 @@ def history_vs_copy(urls: ServerUrls, store: PostgresResultStore, lease: Lease) 
     ]
 
 
-def history_commits(store: PostgresResultStore, lease: Lease) -> list[Row]:
-    """Small durable commits in a row: 108 results, 108 day closes, a scenario row and a checkpoint of 32 KiB each."""
+def history_commits(urls: ServerUrls, store: PostgresResultStore, lease: Lease) -> list[Row]:
+    """Small durable commits in a row: 108 results and a checkpoint of 32 KiB; and day closes, with 108 more rows and a scenario."""
     state = np.random.default_rng(1).bytes(32_768)
     count = 300
     one_by_one = [commit_of(lease, day, 9, state) for day in range(10_000, 10_000 + count)]
     batched = [commit_of(lease, day, 9, state) for day in range(11_000, 11_000 + count)]
 
+    buckets = [
+        dataclasses.replace(commit_of(lease, day, 9, state), day_closes=(), scenario_rows=()) for day in range(12_000, 12_000 + count)
+    ]
+
     def write(batches: Iterable[Sequence[Commit]]) -> None:
         for batch in batches:
             store.commit_many(batch)
 
+    with psycopg.connect(urls.history, autocommit=True) as connection:
+        before, started = _server_seconds(connection), time.process_time()
+        small = _seconds(lambda: write([commit] for commit in buckets))
+        here, there = time.process_time() - started, _server_seconds(connection) - before
     single = _seconds(lambda: write([commit] for commit in one_by_one))
     many = _seconds(lambda: write(batched[at : at + 16] for at in range(0, count, 16)))
     again = _seconds(lambda: write([commit] for commit in one_by_one[:100]))
     return [
-        _row("history_commits_per_second", count / single, "1/s", "108 results and 108 day closes each, durable; goal 300"),
-        _row("history_commits_batched_per_second", count / many, "1/s", "the same, 16 a transaction"),
-        _row("history_commits_repeated_per_second", 100 / again, "1/s", "the same rows again, compared bit for bit"),
+        _row("history_commits_per_second", count / small, "1/s", "108 results each, durable; goal 300"),
+        _row("history_commit_client_cpu_milliseconds", here / count * 1e3, "ms", "of one such commit"),
+        _row("history_commit_server_cpu_milliseconds", there / count * 1e3, "ms", "of one such commit"),
+        _row("history_day_commits_per_second", count / single, "1/s", "108 results, 108 day closes and a scenario row each, durable"),
+        _row("history_day_commits_batched_per_second", count / many, "1/s", "the same, 16 a transaction"),
+        _row("history_day_commits_repeated_per_second", 100 / again, "1/s", "the same rows again, compared bit for bit"),
     ]
 
 
@@ -162,7 +173,7 @@ def run() -> list[Row]:
         assert lease is not None
         store, log = PostgresResultStore(database), PostgresLogStore(database, decode)
         store.commit(commit_of(lease, 1, 9, b""))
-        rows = history_vs_copy(urls, store, lease) + history_commits(store, lease) + history_ticks(urls, log) + snapshots(urls)
+        rows = history_vs_copy(urls, store, lease) + history_commits(urls, store, lease) + history_ticks(urls, log) + snapshots(urls)
         database.close()
     return rows
 
