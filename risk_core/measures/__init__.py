@@ -12,7 +12,7 @@ from risk_core.conventions import (
 )
 from risk_core.measures.attribution import Attribution, AttributionError, attribute, components, incremental, marginal, standalone
 from risk_core.measures.checks import MeasureError
-from risk_core.measures.closed_form import ClosedForm, lognormal, normal, student_t
+from risk_core.measures.closed_form import ClosedForm, lognormal_closed_form, normal_closed_form, student_t_closed_form
 from risk_core.measures.empirical import expected_shortfall, value_at_risk
 from risk_core.measures.ewma import EwmaSeed, ewma_correlation, ewma_covariance, ewma_variance, ewma_variances
 from risk_core.measures.normal import normal_expected_shortfall, normal_value_at_risk
@@ -49,16 +49,16 @@ __all__ = [
     "ewma_variances",
     "expected_shortfall",
     "incremental",
-    "lognormal",
+    "lognormal_closed_form",
     "lower_tail_mean",
     "marginal",
-    "normal",
+    "normal_closed_form",
     "normal_expected_shortfall",
     "normal_value_at_risk",
     "parametric_value_at_risk",
     "preset",
     "quantile",
     "standalone",
-    "student_t",
+    "student_t_closed_form",
     "value_at_risk",
 ]

@@ -12,7 +12,7 @@ from risk_core.scenarios.weights import equal_weights
 
 LARGEST: Final = 1e150
 """Beyond this a P&L is a mistake, and its square is no number."""
-_SUM_TOLERANCE = 1e-9
+_SUM_TOLERANCE = 1e-12
 
 
 class MeasureError(ValueError):

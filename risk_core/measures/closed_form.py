@@ -24,14 +24,14 @@ class ClosedForm:
     expected_shortfall: float
 
 
-def normal(mean: float, standard_deviation: float, confidence: float) -> ClosedForm:
+def normal_closed_form(mean: float, standard_deviation: float, confidence: float) -> ClosedForm:
     """Return VaR = z sd - mean and ES = sd pdf(z) / (1 - confidence) - mean of a normal P&L."""
     _check(standard_deviation)
     tail = tail_probability(confidence)
     return ClosedForm(standard_deviation * normal_quantile(tail) - mean, standard_deviation * normal_shortfall(tail) - mean)
 
 
-def student_t(mean: float, standard_deviation: float, degrees_of_freedom: float, confidence: float) -> ClosedForm:
+def student_t_closed_form(mean: float, standard_deviation: float, degrees_of_freedom: float, confidence: float) -> ClosedForm:
     """Return VaR and ES of a t-distributed P&L with the given mean and standard deviation.
 
     The scale is sd sqrt((nu - 2) / nu), so nu > 2. ES = scale pdf(q) (nu + q²) / ((nu - 1) (1 - confidence)) - mean, with q the t quantile.
@@ -46,7 +46,7 @@ def student_t(mean: float, standard_deviation: float, degrees_of_freedom: float,
     return ClosedForm(scale * q - mean, scale * shortfall - mean)
 
 
-def lognormal(value: float, mean: float, standard_deviation: float, confidence: float) -> ClosedForm:
+def lognormal_closed_form(value: float, mean: float, standard_deviation: float, confidence: float) -> ClosedForm:
     """Return VaR and ES of a long position whose log return is normal.
 
     VaR = value (1 - exp(mean - z sd)); ES = value (1 - exp(mean + sd²/2) N(-z - sd) / (1 - confidence)).

@@ -65,8 +65,9 @@ def _measure(pnl: ArrayLike, confidence: float, factor: float, weights: ArrayLik
         sigma = sqrt(sequential_sum(mass * vector * vector))
         gradient = factor * mass * vector / sigma if sigma > 0.0 else np.zeros_like(vector)
         return Measured(factor * sigma, gradient, confidence, conventions)
-    mean = sequential_sum(mass * vector)
-    centred = vector - mean
+    from_first = vector - vector[0]  # a vector without variance then has exactly none
+    shift = sequential_sum(mass * from_first)
+    mean, centred = float(vector[0]) + shift, from_first - shift
     freedom = 1.0 - conventions.ddof * sequential_sum(mass * mass)
     if freedom <= 1e-15:
         raise MeasureError("one scenario leaves no degree of freedom for ddof 1; give more scenarios or ddof 0")
