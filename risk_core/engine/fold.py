@@ -200,11 +200,12 @@ class Fold:
         self.ticks += len(column)
         self.waiting_ticks.mark(np.maximum(event_ns, self.closed_through_ns + 1))
         if self.price_overrides:
-            keep = self._not_overridden(column, event_ns)
+            keep = self.not_overridden(column, event_ns)
             column, event_ns, price = column[keep], event_ns[keep], price[keep]
         self.dropped["late"] += self.waiting_ticks.add(column, event_ns, price, record.source_id, record.source_seq, self.closed_through_ns)
 
-    def _not_overridden(self, column: NDArray[np.int64], event_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def not_overridden(self, column: NDArray[np.int64], event_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which ticks no correction has replaced or removed."""
         keep = np.ones(len(column), np.bool_)
         for instrument_id, at_ns in self.price_overrides:
             keep &= ~((column == self.index.column_of[instrument_id]) & (event_ns == at_ns))

@@ -10,7 +10,7 @@ from risk_core.engine.fold import Bucket, Fold
 from risk_core.engine.holdings import scale_quantity
 from risk_core.engine.live import LiveVectors
 from risk_core.engine.valuation import conversion, market_values, sequential_sum
-from risk_core.records import Body, BookChange, FillCorrection, Fills, PriceCorrection, Split, Ticks
+from risk_core.records import BookChange, FillCorrection, Fills, PriceCorrection, Record, Split, Ticks
 from services.common.ports import Snapshot
 from services.common.snapshot_payload import encode_live
 
@@ -33,6 +33,7 @@ class LiveBook:
         self.window = evaluator.window.copy()
         self.event_ns = max(fold.watermark_ns, 0)
         self._imported = False
+        self._dropped = dict(fold.dropped)
         self._quality_due_ns = 0
         self._flags: list[str] = []
         self._quality: tuple[list[float], list[float], list[float]] = ([], [], [])
@@ -89,14 +90,24 @@ class LiveBook:
 
     # ------------------------------------------------------------- input
 
-    def take(self, body: Body, event_ns: int) -> None:
-        """Apply one record at once. Called after the fold took it."""
+    def take(self, record: Record) -> None:
+        """Apply one record at once, after the fold took it; what the fold dropped is dropped here."""
+        dropped = self._dropped
+        self._dropped = dict(self.fold.dropped)
+        if self._dropped["repeat"] > dropped["repeat"]:
+            return
+        if any(self._dropped[k] > dropped[k] for k in ("duplicate_fill", "duplicate_split")):
+            self._restart()
+            return
+        body, event_ns = record.body, record.event_ns
         match body:
             case Ticks():
                 self._take_ticks(body)
             case Fills():
                 for fill in body.fills:
-                    self._take_fill(fill)
+                    replaced = self.fold.fill_overrides.get(fill.fill_id, fill)
+                    if replaced is not None:
+                        self._take_fill(replaced)
             case Split():
                 self._take_split(body, event_ns)
             case PriceCorrection() | FillCorrection():
@@ -114,6 +125,8 @@ class LiveBook:
             order = np.argsort(event_ns, kind="stable")
             column, event_ns, price = column[order], event_ns[order], price[order]
         newer = (column >= 0) & (event_ns >= self.price_ns[column])
+        if self.fold.price_overrides:
+            newer &= self.fold.not_overridden(column, event_ns)
         if not newer.all():
             column, event_ns, price = column[newer], event_ns[newer], price[newer]
         if not len(column):

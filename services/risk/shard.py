@@ -62,7 +62,7 @@ class Shard:
                 self.live = None
                 return
         if self.live is not None:
-            self.live.take(record.body, record.event_ns)
+            self.live.take(record)
         self.log_seq, self.position = log_seq, position
         self._queue([b for b in closed if isinstance(b, Bucket)], position)
         if self._again is not None and log_seq >= self._again.through_log_seq:
