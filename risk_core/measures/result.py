@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -41,7 +41,7 @@ class Measured:
     """
 
     value: float
-    gradient: NDArray[np.float64]
+    gradient: NDArray[np.float64] = field(repr=False)
     confidence: float
     conventions: Conventions = DEFAULT_CONVENTIONS
     status: Status = Status.OK
