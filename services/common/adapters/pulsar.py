@@ -25,7 +25,7 @@ from services.common.topics import Topics
 
 __all__ = ["Connection", "PulsarInbox", "PulsarLog", "PulsarLogReader", "PulsarPublisher", "connect"]
 
-RECEIVE_QUEUE_MAX: Final = 500
+RECEIVE_QUEUE_MAX: Final = 256
 """Messages a reader or inbox holds ahead of its caller."""
 
 
