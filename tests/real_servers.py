@@ -11,30 +11,24 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, NoReturn, Protocol
+from typing import Final, NoReturn
 
 import psycopg
 import pytest
 import redis
 
 from services.common.adapters.embedded_servers import EmbeddedServers
+from tests.server_units import HOST, OWNER_LABEL, Container, Process, Unit, http_text
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-HOST: Final = "127.0.0.1"
-START_SECONDS: Final = 120.0
-"""Longest start of one server; a loaded two-core machine needs 30 s for a broker."""
 IMAGES: Final = {
     "PULSAR_IMAGE": "plimsoll/pulsar:4.2.4",
     "TIMESCALE_IMAGE": "plimsoll/timescaledb:2.19.3-pg17",
@@ -43,120 +37,7 @@ IMAGES: Final = {
     "PLIMSOLL_IMAGE": "plimsoll/plimsoll:dev",
 }
 """Environment variable → image that docker/build-images.sh makes."""
-OWNER_LABEL: Final = "plimsoll.test.owner"
 PULSAR_COMMAND: Final = "bin/apply-config-from-env.py conf/standalone.conf && exec bin/pulsar standalone -nfw -nss"
-
-
-class Unit(Protocol):
-    """A running server as something to hurt. Addresses and data stay the same over `kill` and `start`."""
-
-    def kill(self) -> None:
-        """End it at once, as kill -9 does."""
-
-    def start(self) -> None:
-        """Start it again after `kill`; returns when it answers."""
-
-    def pause(self) -> None:
-        """Freeze it: connections stay open, nothing answers."""
-
-    def resume(self) -> None:
-        """End a pause."""
-
-
-class _Container:
-    """A container of one image; see `Unit`."""
-
-    def __init__(
-        self,
-        image: str,
-        ports: dict[int, int],
-        environment: dict[str, str],
-        ready: Callable[[], bool],
-        command: list[str],
-        files: Mapping[str, bytes] | None = None,
-        network: str | None = None,
-    ) -> None:
-        from testcontainers.core.container import DockerContainer
-
-        self._ready = ready
-        self._container = DockerContainer(image).with_envs(**environment).with_command(command)
-        # An address as well as a port: the engine then publishes on loopback only. The annotation of `ports` knows only numbers.
-        published: dict[str, Any] = {f"{inside}/tcp": (HOST, outside) for inside, outside in ports.items()}
-        self._container.ports.update(published)
-        for path, content in (files or {}).items():
-            self._container.with_copy_into_container(content, path, 0o644)
-        self._container.with_kwargs(
-            labels={OWNER_LABEL: str(os.getpid())}, cap_drop=["ALL"], security_opt=["no-new-privileges"], network_mode=network
-        )
-        self._container.start()
-        self._await()
-
-    def kill(self) -> None:
-        self._container.get_wrapped_container().kill("SIGKILL")
-        self._container.wait()
-
-    def start(self) -> None:
-        self._container.get_wrapped_container().start()
-        self._await()
-
-    def pause(self) -> None:
-        self._container.get_wrapped_container().pause()
-
-    def resume(self) -> None:
-        self._container.get_wrapped_container().unpause()
-
-    def remove(self) -> None:
-        self._container.stop()
-
-    def _await(self) -> None:
-        def alive() -> bool:
-            self._container.reload()
-            return self._container.status in ("created", "running")
-
-        try:
-            _wait(self._ready, alive)
-        except Exception as error:
-            error.add_note("\n".join(log.decode(errors="replace")[-4000:] for log in self._container.get_logs()))
-            self.remove()
-            raise
-
-
-class _Process:
-    """A server as a plain process in a private directory; see `Unit`."""
-
-    def __init__(self, command: list[str], log: Path, ready: Callable[[], bool], environment: dict[str, str]) -> None:
-        self._command, self._log, self._ready, self._environment = command, log, ready, os.environ | environment
-        self.start()
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=self._environment,
-            )
-        try:
-            _wait(self._ready, lambda: self._process.poll() is None)
-        except Exception as error:
-            error.add_note(self._log.read_text(errors="replace")[-4000:])
-            self.kill()
-            raise
-
-    def pause(self) -> None:
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
-
-    def remove(self) -> None:
-        self.kill()
 
 
 class _Unhurtable:
@@ -253,7 +134,7 @@ def run_pulsar() -> Iterator[PulsarServer]:
     url, admin_url = f"pulsar://{HOST}:{port}", f"http://{HOST}:{port_http}"
 
     def ready() -> bool:
-        return _http_text(f"{admin_url}/admin/v2/brokers/health") == "ok"
+        return http_text(f"{admin_url}/admin/v2/brokers/health") == "ok"
 
     if image := container_image("PULSAR_IMAGE"):
         # The broker tells its clients the port to come back to, so it has the same number inside and outside.
@@ -262,7 +143,7 @@ def run_pulsar() -> Iterator[PulsarServer]:
             "PULSAR_PREFIX_brokerServicePort": str(port),
             "PULSAR_PREFIX_webServicePort": str(port_http),
         }
-        container = _Container(image, {port: port, port_http: port_http}, environment, ready, ["bash", "-c", PULSAR_COMMAND])
+        container = Container(image, {port: port, port_http: port_http}, environment, ready, ["bash", "-c", PULSAR_COMMAND])
         try:
             yield PulsarServer(url, admin_url, container)
         finally:
@@ -271,7 +152,7 @@ def run_pulsar() -> Iterator[PulsarServer]:
         with tempfile.TemporaryDirectory(prefix="plimsoll-pulsar-", ignore_cleanup_errors=True) as directory:
             subprocess.run([str(ROOT / "docker/pulsar/jars.sh"), str(ROOT / "build/pulsar/lib")], check=True, timeout=900)
             command = [str(ROOT / "docker/pulsar/run-plain.sh"), directory, str(port), str(port_http)]
-            process = _Process(command, Path(directory) / "broker.log", ready, _BROKER_ENVIRONMENT)
+            process = Process(command, Path(directory) / "broker.log", ready, _BROKER_ENVIRONMENT)
             try:
                 yield PulsarServer(url, admin_url, process)
             finally:
@@ -300,7 +181,7 @@ def run_timescale() -> Iterator[HistoryServer]:
             return False
 
     environment = {"POSTGRES_USER": "plimsoll", "POSTGRES_DB": "plimsoll", "POSTGRES_PASSWORD": password}
-    container = _Container(image, {5432: port}, environment, ready, ["postgres", "-c", "max_connections=100", "-c", "timezone=UTC"])
+    container = Container(image, {5432: port}, environment, ready, ["postgres", "-c", "max_connections=100", "-c", "timezone=UTC"])
     try:
         yield HistoryServer(url, True, container)
     finally:
@@ -326,7 +207,7 @@ def run_valkey() -> Iterator[SnapshotServer]:
             return False
 
     command = ["valkey-server", "--bind", "*", "--protected-mode", "no", "--save", "", "--appendonly", "no"]
-    container = _Container(image, {6379: port}, {}, ready, command)
+    container = Container(image, {6379: port}, {}, ready, command)
     try:
         yield SnapshotServer(url, container)
     finally:
@@ -340,7 +221,7 @@ def run_prometheus(files: Mapping[str, bytes]) -> Iterator[str]:
     (port,) = free_ports(1)
     url = f"http://{HOST}:{port}"
     command = ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus", f"--web.listen-address={HOST}:{port}"]
-    container = _Container(image, {}, {}, lambda: "Ready" in _http_text(f"{url}/-/ready"), command, files, network="host")
+    container = Container(image, {}, {}, lambda: "Ready" in http_text(f"{url}/-/ready"), command, files, network="host")
     try:
         yield url
     finally:
@@ -396,21 +277,3 @@ def _prepare_testcontainers() -> None:
     for identifier, owner in (row.split() for row in listed.stdout.decode().splitlines()):
         if not Path(f"/proc/{owner}").exists():
             subprocess.run(["docker", "rm", "--force", "--volumes", identifier], capture_output=True, timeout=60, check=False)
-
-
-def _wait(ready: Callable[[], bool], alive: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not ready():
-        if not alive():
-            raise RuntimeError("the server ended while it was starting")
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the server did not answer within {START_SECONDS:.0f} s")
-        time.sleep(0.1)
-
-
-def _http_text(url: str) -> str:
-    try:
-        with urllib.request.urlopen(url, timeout=10) as response:
-            return str(response.read().decode())
-    except (urllib.error.URLError, OSError):
-        return ""

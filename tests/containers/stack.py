@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.containers.dashboards import ROOT
-from tests.real_servers import HOST, free_ports, required_image
+from tests.real_servers import free_ports, required_image
+from tests.server_units import HOST
 
 SERVICES = ("ingest", "recorder", "risk", "api", "prometheus")
 """All but Grafana, whose image cannot be built from packages; what they depend on is started with them."""

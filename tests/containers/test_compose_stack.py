@@ -9,7 +9,7 @@ import pulsar
 import pytest
 
 from tests.containers.stack import Stack, running_stack
-from tests.real_servers import HOST
+from tests.server_units import HOST
 
 DAYS = 250
 NODES = 9

@@ -18,7 +18,10 @@ from risk_core.book import Node, NodeKind
 from risk_core.records import DayCloseRow, RiskResult
 from services.common.metrics import DECLARED, Metrics, start_exporter
 from tests.containers.dashboards import ROOT, Query, dashboards, filled, queries, references
-from tests.real_servers import HOST, HistoryServer, free_ports, run_prometheus
+from tests.real_servers import HistoryServer, free_ports, run_prometheus
+from tests.server_units import HOST
+
+pytest_plugins = ["tests.real_servers"]
 
 VALUES = {"run": "run", "node": "1", "method": "historical", "confidence": "0.99"}
 PROVISIONED = (ROOT / "grafana/provisioning/datasources/plimsoll.yml").read_text()
