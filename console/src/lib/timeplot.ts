@@ -9,7 +9,7 @@ export type Range = '1Y' | '3Y' | 'All';
 const DAY = 86_400;
 const YEARS: Record<Range, number> = { '1Y': 1, '3Y': 3, All: Infinity };
 /** Room right of the last close, as a share of the range, where the day in progress is drawn. */
-const AHEAD = 0.015;
+const AHEAD = 0.02;
 
 export interface LivePoint {
   time: number;
