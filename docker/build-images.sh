@@ -24,12 +24,15 @@ inputs_of() { docker image inspect --format "{{index .Config.Labels \"$label\"}}
 is_current() { [ "$(inputs_of "$1")" = "$2" ] && say "$1 is up to date"; }
 
 build() { # image, hash, context folder, further options of `docker build`
-  local image=$1 inputs=$2 context=$3 log
+  local image=$1 inputs=$2 context=$3 log replaced
   log=build/image-${image//[^a-z0-9.]/-}.log
   is_current "$image" "$inputs" && return
   say "building $image"
+  replaced=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null || true)
   DOCKER_BUILDKIT=0 docker build --network host --label "$label=$inputs" -t "$image" "${@:4}" "$context" >"$log" 2>&1 ||
     { tail -n 40 "$log" >&2; die "building $image failed; all of it is in $log"; }
+  # The image that lost its name would stay on the disk for ever, a gigabyte each time; what a container still uses stays.
+  [ -z "$replaced" ] || docker image rm "$replaced" >/dev/null 2>&1 || true
 }
 
 build_on_base() { # image, folder under docker/
