@@ -176,6 +176,15 @@ def test_a_path_too_long_for_a_socket_works(directory: Path) -> None:
     with EmbeddedServers(deep) as urls:
         assert counted(urls) == 1
         assert "e" * 60 not in urls.history
+        sockets = Path(urls.snapshots.removeprefix("unix://").partition("?")[0]).parent
+        assert sockets.stat().st_mode & 0o077 == 0
+    assert not sockets.exists()
+    sockets.mkdir(mode=0o755)
+    try:
+        with pytest.raises(EmbeddedServerError, match="not a private directory"):
+            EmbeddedServers(deep).start()
+    finally:
+        sockets.rmdir()
 
 
 def test_a_server_that_cannot_start_says_why(directory: Path) -> None:

