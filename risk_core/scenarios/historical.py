@@ -83,7 +83,10 @@ def _checked(prices: pd.DataFrame, window: int | None, absolute: Collection[str]
         table = table.iloc[-window - 1 :]
     if len(table) < 2:
         raise ScenarioError("a move needs two dates of prices")
-    values = table.to_numpy(np.float64)
+    try:
+        values = table.to_numpy(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ScenarioError(f"prices must be numbers: {error}; set the dates as index and leave out other columns") from None
     relative = np.array([str(c) not in set(absolute) for c in table.columns])
     bad = np.argwhere(np.isinf(values) | ((values <= 0.0) & relative))
     if bad.size:

@@ -36,6 +36,20 @@ def test_skfolio_with_weights(confidence: float) -> None:
     assert expected_shortfall(pnl, confidence, weights).value == pytest.approx(skfolio.cvar(pnl, confidence, weights), rel=1e-9)
 
 
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.975])
+def test_age_weighted_interpolation(confidence: float) -> None:
+    """Strata cumulates weight from the worst loss, quarks from the best gain; both draw lines between the steps."""
+    pnl, weights = RNG.standard_t(4, 300), exponential_weights(300, 0.98)[::-1]
+    worst_first = np.argsort(pnl)
+    strata = -np.interp(1 - confidence, np.cumsum(weights[worst_first]), pnl[worst_first])
+    quarks = np.interp(confidence, np.cumsum(weights[worst_first[::-1]]), -pnl[worst_first[::-1]])
+    assert value_at_risk(pnl, confidence, weights, preset("strata_exponential")).value == pytest.approx(strata, rel=1e-9)
+    assert value_at_risk(pnl, confidence, weights, preset("quarks_age")).value == pytest.approx(quarks, rel=1e-9)
+    levels = (np.arange(200_000) + 0.5) / 200_000 * (1 - confidence)
+    shortfall = -np.interp(levels, np.cumsum(weights[worst_first]), pnl[worst_first]).mean()
+    assert expected_shortfall(pnl, confidence, weights, preset("strata_exponential")).value == pytest.approx(shortfall, rel=1e-6)
+
+
 CLOSED = [
     (normal_closed_form(0.3, 2.0, 0.99), stats.norm(0.3, 2.0)),
     (student_t_closed_form(0.3, 2.0, 5.0, 0.99), stats.t(5.0, 0.3, 2.0 * np.sqrt(3.0 / 5.0))),

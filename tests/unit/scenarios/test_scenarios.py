@@ -95,6 +95,7 @@ def test_proxies_are_never_zero_and_never_chained() -> None:
         (lambda t: t, {"absolute": ["X"]}, "'X'"),
         (lambda t: t, {"default_proxy": "Y"}, "'Y'"),
         (lambda t: t.assign(A=np.inf), {}, "price of A"),
+        (lambda t: t.assign(A="x"), {}, "prices must be numbers"),
     ],
 )
 def test_bad_tables(change: Any, options: dict[str, Any], message: str) -> None:
