@@ -18,7 +18,8 @@ run: $(VENV)/.run console/dist/index.html ## Replay real history through the who
 test: $(VENV)/.dev console/dist/index.html lint ## Run every check and test; container tests too where Docker answers
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/.dev ## Style, types and import rules
+lint: $(VENV)/.dev console/dist/index.html ## Style, types and import rules
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix console run check --silent
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -63,7 +64,7 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	@touch $@
 
 # Node comes from the Python environment, so that nobody needs to install it.
-console/dist/index.html: $(VENV)/.run console/package-lock.json $(shell find console/src console/index.html console/vite.config.ts 2>/dev/null)
+console/dist/index.html: $(VENV)/.run console/package-lock.json $(shell find console/src console/public console/index.html console/package.json console/*.ts console/*.js -type f 2>/dev/null)
 	@echo "Building the console ..."
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix console ci --silent --no-fund --no-audit
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix console run build --silent

@@ -86,6 +86,9 @@ class Embedded:
             clock=u.clock,
             calculation=calculation,
         )
+        # a feed keeps caches and belongs to the replayer's thread: asked here, before that starts
+        span = self.replayer.span
+        self._first_ns, self._last_ns = self.feed.day(span.days[0]).close_ns, self.feed.day(span.days[-1]).close_ns
         settings = WorkerSettings(worker_name(s.worker_name), s.shards.count, 0, s.shards.lease_seconds, s.history.pending_max)
         self.worker = RiskWorker(ports, settings)
 
@@ -142,8 +145,8 @@ class Embedded:
             mode="replay",
             state=state,
             as_of_ns=as_of,
-            first_ns=self.feed.day(span.days[0]).close_ns,
-            last_ns=self.feed.day(span.days[-1]).close_ns,
+            first_ns=self._first_ns,
+            last_ns=self._last_ns,
             days_done=closes,
             days_total=len(span.days),
             seed_done=progress.seed_done if as_of is None else self._seeded(as_of),

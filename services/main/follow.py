@@ -50,11 +50,11 @@ class Following:
             anew=self.anew,
             observers=(IngestObserver(self.parts.metrics),),
         )
+        span = select_days(self.feed, settings.replay.from_date, settings.replay.to_date, settings.model.window)
+        last_ns = self.feed.day(span.days[-1]).close_ns
         group = Group()
         group.start("ingest", service.run)
         stored = StoredStatus(settings, kept.runs, kept.queries)
-        span = select_days(self.feed, settings.replay.from_date, settings.replay.to_date, settings.model.window)
-        last_ns = self.feed.day(span.days[-1]).close_ns
         rows: Sequence[RiskResult] = ()
         status = stored.read()
         try:

@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+from services.common.adapters.embedded_servers import ServerUrls
+from services.common.adapters.postgres_connection import PostgresDatabase
 from services.common.ports import Fenced, Lease
 from tests.contract.store_fixtures import Stores, bucket, lease_of
 
@@ -90,3 +92,24 @@ def test_only_one_of_many_takes_a_shard(server: Stores) -> None:
     for thread in threads:
         thread.join()
     assert [lease.epoch for lease in taken] == [1]
+
+
+def test_connections_of_ended_threads_are_closed(embedded_servers: ServerUrls) -> None:
+    """A web server's threads come and go; a hundred of them must not use up a server that takes 64 connections."""
+    database = PostgresDatabase(embedded_servers.history)
+
+    def ask() -> None:
+        with database.session() as connection:
+            connection.execute("SELECT 1")
+
+    try:
+        for _ in range(100):
+            thread = threading.Thread(target=ask)
+            thread.start()
+            thread.join()
+        with database.session() as connection:
+            row = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'plimsoll'").fetchone()
+        assert row is not None
+        assert row[0] < 20
+    finally:
+        database.close()

@@ -65,7 +65,7 @@ class PostgresDatabase:
         settings = {**_SETTINGS, "lock_timeout": f"{round(lock_seconds * 1000)}ms"}
         self._options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         self._local = threading.local()
-        self._all: set[Connection] = set()
+        self._all: dict[threading.Thread, Connection] = {}
         self._lock = threading.Lock()
         self._closed = False
 
@@ -95,8 +95,8 @@ class PostgresDatabase:
         """Close the connections of all threads. Idempotent."""
         with self._lock:
             self._closed = True
-            connections, self._all = self._all, set()
-        for connection in connections:
+            connections, self._all = self._all, {}
+        for connection in connections.values():
             connection.close()
 
     def _connection(self) -> Connection:
@@ -110,7 +110,11 @@ class PostgresDatabase:
         )
         self._local.connection = connection
         with self._lock:
-            self._all = {c for c in self._all if not c.closed} | {connection}
+            ended = [thread for thread in self._all if not thread.is_alive()]
+            left = [self._all.pop(thread) for thread in ended]
+            self._all[threading.current_thread()] = connection
+        for old in left:  # a web server's threads come and go: what they leave open would use the server up
+            old.close()
         return connection
 
     def _settle(self, connection: Connection | None) -> None:
