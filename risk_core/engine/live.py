@@ -174,7 +174,7 @@ class LiveVectors:
         if holding.size:
             kernels.apply(column, self.price[column], holding, quantity, self.shocks, self._bounds, self._tables, self._states)
         state[which, u.WEAR] = 0.0
-        self._tails[2][which, KEPT] = 0
+        self._tails[3][which, KEPT] = 0
 
     def replace_shocks(self, shocks: ArrayLike, age_order: ArrayLike) -> None:
         """Take a whole new scenario set of the same shape, and rebuild."""
@@ -246,7 +246,7 @@ class LiveVectors:
 
     def _load_ages(self) -> None:
         self._plan = tables.live_plan(self.plan, self.age_order)
-        self._tails[2][:, KEPT] = 0
+        self._tails[3][:, KEPT] = 0
 
     def _set_holdings(self, holding: Integers, quantity: Integers, price: float) -> None:
         column = self._tables[1][holding, u.INSTRUMENT]

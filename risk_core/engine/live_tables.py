@@ -40,7 +40,7 @@ def holding_table(quantity: Integers) -> tuple[Integers, Integers, int]:
 def node_tables(
     currency: Integers, group: Integers, currencies: int, holdings: Integers, instrument_currency: Integers
 ) -> tuple[Integers, Integers]:
-    """Return (nodes int64[P, 4 + K], legs int64[L, 2]): a leg for each foreign currency a node holds something in."""
+    """Return (nodes int64[P, 5 + K], legs int64[L, 2]): a leg for each foreign currency a node holds something in."""
     nodes = np.full((currency.size, u.LEG + currencies), -1, np.int64)
     nodes[:, u.NODE_CURRENCY], nodes[:, u.GROUP], nodes[:, u.DIRTY], nodes[:, u.WAITING] = currency, group, 1, 0
     pairs = np.unique(holdings[:, u.NODE] * currencies + instrument_currency[holdings[:, u.INSTRUMENT]])
@@ -81,7 +81,14 @@ def empty_tails(plan: MeasurePlan, nodes: int, room: int = 0) -> t.Tails:
     size = np.zeros((nodes, 2), np.int64)
     size[:, t.NEEDED] = widest
     shape = (nodes, tails, len(plan.confidences))
-    return np.zeros((nodes, depth), np.uint32), np.zeros((nodes, tails, depth)), size, np.zeros(shape, np.int64), np.zeros(shape)
+    return (
+        np.zeros((nodes, depth), np.uint32),
+        np.zeros((nodes, depth)),
+        np.zeros((nodes, tails, depth)),
+        size,
+        np.zeros(shape, np.int64),
+        np.zeros(shape),
+    )
 
 
 def _runs(slots: Integers) -> Integers:

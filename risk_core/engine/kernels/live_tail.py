@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from risk_core.conventions import MASS_SLACK
 from risk_core.engine.kernels.tail import lowest
-from risk_core.engine.kernels.updates import BOUND, GROUP, SLACK, WAITING, States, axpy, flush
+from risk_core.engine.kernels.updates import BOUND, GROUP, SEEN, SLACK, WAITING, States, flush
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -26,9 +26,9 @@ QUANTILE: Final = 1  # levels: normal quantile
 DENSITY: Final = 2  # levels: normal expected shortfall
 PER_TAIL: Final = 3  # levels: 1 / (1 - confidence)
 
-Tails = tuple[Slots, Floats, Integers, Integers, Floats]
-"""slot[P, D], slot_weight[P, E, D], size[P, 2], cut[P, E, C], rest[P, E, C]: each node's lowest scenarios, sorted, with their weights;
-where each tail ends and the weight left for its last scenario."""
+Tails = tuple[Slots, Floats, Floats, Integers, Integers, Floats]
+"""slot[P, D], slot_value[P, D], slot_weight[P, E, D], size[P, 2], cut[P, E, C], rest[P, E, C]: each node's lowest scenarios, sorted, with
+their weights; where each tail ends and the weight left for its last scenario. Values are kept only where no method reads whole vectors."""
 KEPT: Final = 0  # size: scenarios kept, 0 if none are
 NEEDED: Final = 1  # size: of which the widest tail reads
 
@@ -93,10 +93,44 @@ def _gather(vector: Floats, p: int, slot: Slots, count: int, value: Floats) -> i
     """Read the kept scenarios' present values; return how many neighbours are out of order."""
     for i in range(count):
         value[i] = vector[p, slot[p, i]]
+    return _falls(value, count)
+
+
+@njit(cache=True, nogil=True)
+def _falls(value: Floats, count: int) -> int:
     falls = 0
     for i in range(count - 1):
         falls += 1 if value[i] > value[i + 1] else 0
     return falls
+
+
+@njit(inline="always")  # twelve arguments cost more to pass than their arithmetic
+def _follow(
+    p: int,
+    g: int,
+    seen: int,
+    waiting: int,
+    shocks: Floats,
+    vector: Floats,
+    pending_row: Integers,
+    pending_size: Floats,
+    slot: Slots,
+    slot_value: Floats,
+    count: int,
+    value: Floats,
+) -> int:
+    """Bring the kept values up to date with pending rows, without touching the vector; return how many are out of order."""
+    if seen < 0:
+        for i in range(count):
+            value[i] = vector[p, slot[p, i]]
+    else:
+        for i in range(count):
+            value[i] = slot_value[p, i]
+    for q in range(max(seen, 0), waiting):
+        j, size = pending_row[p, q], pending_size[p, q]
+        for i in range(count):
+            value[i] += size * shocks[g, j, slot[p, i]]
+    return _falls(value, count)
 
 
 @njit(cache=True, nogil=True)
@@ -114,7 +148,7 @@ def _resort(value: Floats, slot: Slots, p: int, count: int) -> None:
 def _cut_all(p: int, plan: LivePlan, tails: Tails) -> int:
     """Refresh a node's kept weights and cuts from its kept slots; return entries needed, or 0 if some tail is too short."""
     weights, _, tail_row, _, levels, order = plan
-    slot, slot_weight, size, cut, rest = tails
+    slot, _, slot_weight, size, cut, rest = tails
     needed, count = 0, size[p, KEPT]
     for e in range(tail_row.size):
         for q in range(count):
@@ -132,7 +166,7 @@ def _select(p: int, vector: Floats, value: Floats, plan: LivePlan, tails: Tails)
 
     NaN if the tails have too little room: NEEDED then says how much is wanted, and nothing is kept.
     """
-    slot, _, size, _, _ = tails
+    slot, _, _, size, _, _ = tails
     index, spare, spare_index = np.empty(vector.size, np.int64), np.empty(vector.size), np.empty(vector.size, np.int64)
     guess = size[p, NEEDED]
     while True:
@@ -155,11 +189,11 @@ def _select(p: int, vector: Floats, value: Floats, plan: LivePlan, tails: Tails)
 def live_measures(
     which: Integers, shocks: Floats, nodes: Integers, states: States, plan: LivePlan, tails: Tails
 ) -> tuple[Floats, Floats, int]:
-    """Value at risk and expected shortfall of some nodes, exact on their present vectors; pending rows are added first.
+    """Value at risk and expected shortfall of some nodes, exact on their present vectors, pending rows included.
 
     Each node keeps its lowest scenarios sorted, with a lower bound on all others. Since that selection every scenario lost at most the
     node's slack, so the kept ones are the true tail while the last one needed lies at or below bound - slack; otherwise they are
-    selected again.
+    selected again. Where no method reads whole vectors, pending rows are followed on the kept scenarios alone and the vector waits.
 
     Parameters
     ----------
@@ -180,48 +214,56 @@ def live_measures(
     """
     weights, runs, tail_row, methods, levels, order = plan
     _, _, state, _, vectors, _, pending_row, pending_size = states
-    slot, slot_weight, size, cut, rest = tails
+    slot, slot_value, slot_weight, size, cut, rest = tails
     scenarios, count, tailed = vectors.shape[1], which.size, tail_row.size > 0
     shape = (count, methods.shape[0], order.size)
     var, es = np.empty(shape), np.empty(shape)
     value, total = np.empty(scenarios), np.empty((tail_row.size, scenarios))
+    normal = -1  # weights of the first normal method: its sum of squares shares the pass that adds a single pending row
+    for m in range(methods.shape[0]):
+        normal = methods[m, WEIGHT_OF] if normal < 0 and methods[m, TAIL_OF] < 0 else normal
     # the scattered tables are read ahead, many nodes at once: in the loop below each would be waited for
-    ahead, ahead_float = np.empty((count, 5), np.int64), np.empty((count, 2))
+    ahead, ahead_float = np.empty((count, 6), np.int64), np.empty((count, 2))
     for i in range(count):
         p = which[i]
         ahead[i, 0], ahead[i, 1], ahead[i, 2] = nodes[p, WAITING], nodes[p, GROUP], pending_row[p, 0]
-        ahead[i, 3], ahead[i, 4] = size[p, KEPT], size[p, NEEDED]
+        ahead[i, 3], ahead[i, 4], ahead[i, 5] = size[p, KEPT], size[p, NEEDED], nodes[p, SEEN]
         ahead_float[i, 0], ahead_float[i, 1] = pending_size[p, 0], state[p, BOUND] - state[p, SLACK] * (1.0 + 1e-9)
-    fused = -1  # weights of the first normal method: its sum of squares shares the pass that adds a single pending row
-    for m in range(methods.shape[0]):
-        fused = methods[m, WEIGHT_OF] if fused < 0 and methods[m, TAIL_OF] < 0 else fused
     for i in range(count):
         p = which[i]
         waiting, g, row, kept, needed = ahead[i, 0], ahead[i, 1], ahead[i, 2], ahead[i, 3], ahead[i, 4]
         row_size, limit = ahead_float[i, 0], ahead_float[i, 1]
         known, square = -1, 0.0
-        if waiting == 1 and fused >= 0:
-            square, known = _axpy_squares(vectors, p, shocks, g, row, row_size, weights, fused), fused
+        if waiting == 1 and normal >= 0:
+            square, known = _axpy_squares(vectors, p, shocks, g, row, row_size, weights, normal), normal
             nodes[p, WAITING] = 0
-        elif waiting == 1:
-            axpy(vectors, p, shocks, g, row, row_size)
-            nodes[p, WAITING] = 0
-        elif waiting > 1:
+        elif normal >= 0 or kept == 0:
             flush(p, shocks, nodes, vectors, pending_row, pending_size)
         if tailed:
             valid = kept > 0
-            if valid and _gather(vectors, p, slot, kept, value) > 0:
+            if valid and normal >= 0:
+                falls = _gather(vectors, p, slot, kept, value)
+            elif valid:
+                seen = ahead[i, 5]
+                falls = _follow(p, g, seen, waiting, shocks, vectors, pending_row, pending_size, slot, slot_value, kept, value)
+                nodes[p, SEEN] = waiting
+            if valid and falls > 0:
                 _resort(value, slot, p, kept)
                 depth = _cut_all(p, plan, tails)
                 valid = depth > 0
                 if valid:
                     needed = size[p, NEEDED] = depth
             if not valid or value[needed - 1] > limit:
+                flush(p, shocks, nodes, vectors, pending_row, pending_size)
                 state[p, BOUND] = _select(p, vectors[p], value, plan, tails)
                 state[p, SLACK] = 0.0
-                needed = size[p, NEEDED]
+                needed, kept = size[p, NEEDED], size[p, KEPT]
                 if math.isnan(state[p, BOUND]):
                     return var, es, needed
+                nodes[p, SEEN] = 0
+            if normal < 0:
+                for q in range(kept):
+                    slot_value[p, q] = value[q]
         for e in range(tail_row.size):
             _running(slot_weight, p, e, value, needed, total)
         for m in range(methods.shape[0]):

@@ -1,7 +1,7 @@
 """Live updates of P&L vectors: ticks, fills, currency moves and window rolls, each at the cost of the holdings it touches.
 
 A tick first waits: it is booked on each holder (value, gross, slack) and put in the holder's short list of pending rows, which `flush` adds
-four at a time when the vector is read or the list is full. So ticks between two readings share passes over the vector.
+four at a time when the whole vector is read or the list is full. So ticks share passes over the vector.
 
 A *leg* is what a node holds in one foreign currency: its own vector in that currency, so that a rate's move is one pass over the leg.
 
@@ -32,12 +32,13 @@ NEXT: Final = 0  # next holding of the same instrument, -1 at the end
 NODE: Final = 1
 INSTRUMENT: Final = 2
 QUANTITY: Final = 3  # millionths
-# node table [P, 4 + K]
+# node table [P, 5 + K]
 NODE_CURRENCY: Final = 0
 GROUP: Final = 1  # row of shocks
 DIRTY: Final = 2
 WAITING: Final = 3  # pending rows
-LEG: Final = 4  # LEG + k: leg in currency k, -1 if none
+SEEN: Final = 4  # how many of them the node's kept tail holds already, -1 if it must be read from the vector again
+LEG: Final = 5  # LEG + k: leg in currency k, -1 if none
 # leg table [L, 2]
 LEG_NODE: Final = 0
 LEG_CURRENCY: Final = 1
@@ -85,6 +86,7 @@ def _axpy4(vector: Floats, p: int, shocks: Floats, g: int, row: Integers, size: 
 def flush(p: int, shocks: Floats, nodes: Integers, vector: Floats, pending_row: Integers, pending_size: Floats) -> None:
     """Add a node's pending rows to its vector. Whole arrays and indices, no slices: a slice is reference-counted, and that is slow."""
     waiting, g = nodes[p, WAITING], nodes[p, GROUP]
+    nodes[p, SEEN] = 0 if nodes[p, SEEN] == waiting else -1
     nodes[p, WAITING] = 0
     if waiting == 1:
         axpy(vector, p, shocks, g, pending_row[p, 0], pending_size[p, 0])
@@ -201,7 +203,7 @@ def apply(
                 state[p, WEAR] += state[p, GROSS] + gross
                 state[p, GROSS] = gross
                 worn = worn or state[p, WEAR] > WORN * gross
-                nodes[p, DIRTY] = 1
+                nodes[p, DIRTY], nodes[p, SEEN] = 1, -1
         fx_to_base[k] = new
     return worn
 
