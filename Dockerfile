@@ -5,6 +5,7 @@
 ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
+LABEL plimsoll.stage=build
 WORKDIR /build
 # Packages first: they change least. Every file is checked against the hash in the lock.
 COPY requirements/bootstrap.txt requirements/run.txt requirements/

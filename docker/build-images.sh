@@ -31,8 +31,9 @@ build() { # image, hash, context folder, further options of `docker build`
   replaced=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null || true)
   DOCKER_BUILDKIT=0 docker build --network host --label "$label=$inputs" -t "$image" "${@:4}" "$context" >"$log" 2>&1 ||
     { tail -n 40 "$log" >&2; die "building $image failed; all of it is in $log"; }
-  # The image that lost its name would stay on the disk for ever, a gigabyte each time; what a container still uses stays.
+  # The image that lost its name, and build stages but the newest, would stay on the disk for ever, a gigabyte each time.
   [ -z "$replaced" ] || docker image rm "$replaced" >/dev/null 2>&1 || true
+  docker image prune --force --filter label=plimsoll.stage=build --filter until=10m >/dev/null
 }
 
 build_on_base() { # image, folder under docker/
