@@ -21,8 +21,6 @@ from tests.containers.dashboards import ROOT, Query, dashboards, filled, queries
 from tests.real_servers import HistoryServer, free_ports, run_prometheus
 from tests.server_units import HOST
 
-pytest_plugins = ["tests.real_servers"]
-
 VALUES = {"run": "run", "node": "1", "method": "historical", "confidence": "0.99"}
 PROVISIONED = (ROOT / "grafana/provisioning/datasources/plimsoll.yml").read_text()
 NODES = (Node(1, "Firm", NodeKind.FIRM, None, "USD"), Node(2, "Desk's own", NodeKind.DESK, 1, "USD"))

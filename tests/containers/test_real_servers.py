@@ -9,8 +9,6 @@ import redis
 
 from tests.real_servers import HistoryServer, PulsarServer, SnapshotServer, run_pulsar, run_timescale
 
-pytest_plugins = ["tests.real_servers"]
-
 
 def _client(url: str) -> pulsar.Client:
     return pulsar.Client(url, operation_timeout_seconds=20, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error))

@@ -11,8 +11,6 @@ import pytest
 from services.common.ports import Inbox, Message, Unavailable
 from tests.contract.exchanges import Exchange, MemoryExchange, PulsarExchange, receive_all
 
-pytest_plugins = ["tests.real_servers"]
-
 FLUSH_SECONDS = 20.0
 
 

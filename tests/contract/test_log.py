@@ -17,8 +17,6 @@ from services.common.ports import Entry, Log, LoggedEntry, LogReader, Unavailabl
 from tests.contract.pulsar_topics import log_settings, new_topic
 from tests.real_servers import PulsarServer
 
-pytest_plugins = ["tests.real_servers"]
-
 PAYLOAD_BYTES_MAX = 50_000
 QUEUE_MAX = 100
 FLUSH_SECONDS = 20.0

@@ -19,8 +19,6 @@ from services.common.topics import TOPICS, Topics
 from tests.contract.exchanges import Exchange, MemoryExchange, PulsarExchange, receive_all
 from tests.contract.pulsar_topics import admin
 
-pytest_plugins = ["tests.real_servers"]
-
 FLUSH_SECONDS = 20.0
 RESULT = RiskResult(
     "run", 3, 1_205_366_400_000_000_000, "historical", 1, 0.99, 0, "USD", 0.1 + 0.2, -1.5, 500, 2**53 + 1, 0.0, 0.0, 0.25, "ok"
