@@ -52,7 +52,7 @@ class LiveVectors:
     node_currency, node_group : int64[P]
         Currency of each node, and which of the G shock matrices is in that currency.
     shocks : float64[G, N, S]
-        `kernels.currency_shocks` by group. Taken over, not copied, when C-contiguous float64: `roll` writes to it.
+        `kernels.currency_shocks` by group. Copied.
     age_order : int64[S]
         Slot of age 0 (newest), 1, …
     """
@@ -75,7 +75,9 @@ class LiveVectors:
     ) -> None:
         self.plan = plan
         positions = np.ascontiguousarray(quantity, np.int64)
-        self.shocks = np.ascontiguousarray(shocks, np.float64)
+        given = np.asarray(shocks, np.float64)
+        self.shocks = tables.aligned(given.shape)
+        self.shocks[...] = given
         self.age_order = np.array(age_order, np.int64)
         self.price = np.array(price, np.float64)
         self.fx_to_base = np.array(fx_to_base, np.float64)
@@ -100,8 +102,8 @@ class LiveVectors:
             self.fx_to_base,
             np.zeros((nodes, 5)),
             np.zeros((len(legs), 2)),
-            np.zeros((nodes, scenarios)),
-            np.zeros((len(legs), scenarios)),
+            tables.aligned((nodes, scenarios)),
+            tables.aligned((len(legs), scenarios)),
             np.zeros((nodes, u.PENDING), np.int64),
             np.zeros((nodes, u.PENDING)),
         )
@@ -194,8 +196,10 @@ class LiveVectors:
 
     def measures(self, nodes: Integers) -> tuple[Floats, Floats]:
         """Return (value_at_risk, expected_shortfall), float64[n, M, C] each, exact on the present vectors; `nodes` is int64[n]."""
+        _, _, state, _, vector, _, row, size = self._states
+        states = (state, vector, row, size)
         while True:
-            var, es, room = kernels.live_measures(nodes, self.shocks, self._tables[2], self._states, self._plan, self._tails)
+            var, es, room = kernels.live_measures(nodes, self.shocks, self._tables[2], states, self._plan, self._tails)
             if room == 0:
                 return var, es
             self._tails = tables.empty_tails(self.plan, len(self._tables[2]), 2 * room)

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from risk_core.conventions import MASS_SLACK
 from risk_core.engine.kernels.tail import lowest
-from risk_core.engine.kernels.updates import BOUND, GROUP, SEEN, SLACK, WAITING, States, flush
+from risk_core.engine.kernels.updates import BOUND, GROUP, SEEN, SLACK, WAITING, flush
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Slots = NDArray[np.uint32]
 
+TailStates = tuple[Floats, Floats, Integers, Floats]
+"""state[P, 5], vector[P, S], pending_row[P, B], pending_size[P, B]."""
 LivePlan = tuple[Floats, Integers, Integers, Integers, Floats, Integers]
 """weights[W, S] by slot, runs[W, 2, 2] of slots that matter, tail_row[E] of weights, methods[M, 2], levels[C, 4], order[C]."""
 TAIL_OF: Final = 0  # methods: which kept tail it reads, -1 if normal
@@ -187,7 +189,7 @@ def _select(p: int, vector: Floats, value: Floats, plan: LivePlan, tails: Tails)
 
 @njit(cache=True, nogil=True)
 def live_measures(
-    which: Integers, shocks: Floats, nodes: Integers, states: States, plan: LivePlan, tails: Tails
+    which: Integers, shocks: Floats, nodes: Integers, states: TailStates, plan: LivePlan, tails: Tails
 ) -> tuple[Floats, Floats, int]:
     """Value at risk and expected shortfall of some nodes, exact on their present vectors, pending rows included.
 
@@ -201,7 +203,7 @@ def live_measures(
         Nodes.
     shocks : float64[G, N, S]
     nodes, states
-        Of `updates`; SLACK and BOUND belong to the kept tail.
+        Of `updates`; of the states those that `TailStates` names. SLACK and BOUND belong to the kept tail.
     plan, tails
         Arrays in the order of `LivePlan` and `Tails`.
 
@@ -213,7 +215,7 @@ def live_measures(
         0, or the room that some node's tail needs: widen `tails` and call again.
     """
     weights, runs, tail_row, methods, levels, order = plan
-    _, _, state, _, vectors, _, pending_row, pending_size = states
+    state, vectors, pending_row, pending_size = states
     slot, slot_value, slot_weight, size, cut, rest = tails
     scenarios, count, tailed = vectors.shape[1], which.size, tail_row.size > 0
     shape = (count, methods.shape[0], order.size)
