@@ -54,11 +54,12 @@ class Finisher:
     `steps()` yields between any two of these, so that a scheduler may stop, fail or crash there.
     """
 
-    def __init__(self, ports: FinisherPorts, lease: Lease, run_id: str, pending_max: int) -> None:
+    def __init__(self, ports: FinisherPorts, lease: Lease, run_id: str, pending_max: int, group_max: int = GROUP_MAX) -> None:
         self.ports = ports
         self.lease = lease
         self.run_id = run_id
         self.pending_max = pending_max
+        self.group_max = group_max
         self.pending: deque[Pending] = deque()
         self.dirty: dict[int, Snapshot] = {}
         self.newest: dict[int, Snapshot] = {}
@@ -83,7 +84,7 @@ class Finisher:
         self.pending.append(pending)
 
     def steps(self) -> Iterator[str]:
-        """Finish what is pending, up to GROUP_MAX buckets in one transaction; each name yielded says what was just done.
+        """Finish what is pending, up to `group_max` buckets in one transaction; each name yielded says what was just done.
 
         Raises Fenced and DeterminismError. Unavailable parts are yielded as "wait" and tried again.
         """
@@ -94,7 +95,7 @@ class Finisher:
             group: list[tuple[Bucket, Evaluated]] = []
             commits: list[Commit] = []
             carried: list[ScenarioRow] = []
-            while self.pending and len(group) < GROUP_MAX:
+            while self.pending and len(group) < self.group_max:
                 item = self.pending.popleft()
                 first: list[Frozen | None] = []
                 while not self._tried(lambda item=item, first=first: first.append(self._frozen_before(item))):  # type: ignore[misc]
@@ -102,7 +103,7 @@ class Finisher:
                 evaluated = item.evaluator.evaluate(item.bucket, first[0])
                 group.append((item.bucket, evaluated))
                 carried += [] if evaluated.scenario_row is None else [evaluated.scenario_row]
-                if not self._silent(item) or not self.pending or len(group) == GROUP_MAX:
+                if not self._silent(item) or not self.pending or len(group) == self.group_max:
                     commits.append(
                         self._commit(item, evaluated, tuple(carried), [e.as_of_ns for _, e in group if e.results or e.day_closes])
                     )

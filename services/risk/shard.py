@@ -29,14 +29,19 @@ class _Again:
 
 
 class Shard:
-    """State of one shard in one run. `log_seq` and `position` are those of the last entry taken."""
+    """State of one shard in one run.
 
-    def __init__(self, lease: Lease, run: Run, genesis: Genesis, node_ids: tuple[int, ...], ports: FinisherPorts, pending_max: int) -> None:
+    `bounds` are the finisher's pending and group maxima; `log_seq` and `position` those of the last entry taken.
+    """
+
+    def __init__(
+        self, lease: Lease, run: Run, genesis: Genesis, node_ids: tuple[int, ...], ports: FinisherPorts, bounds: tuple[int, int]
+    ) -> None:
         self.lease = lease
         self.run = run
         self.genesis = genesis
         self.node_ids = node_ids
-        self.finisher = Finisher(ports, lease, run.run_id, pending_max)
+        self.finisher = Finisher(ports, lease, run.run_id, *bounds)
         self.fold = Fold(genesis, node_ids)
         self.evaluator = Evaluator(self.fold, run.run_id)
         self.live: LiveBook | None = None

@@ -25,7 +25,7 @@ from services.common.ports import (
     Unavailable,
 )
 from services.common.run_identity import run_identity
-from services.risk.finisher import Finisher, FinisherPorts
+from services.risk.finisher import GROUP_MAX, Finisher, FinisherPorts
 from services.risk.shard import Shard, owned_nodes
 
 READ_MAX = 256
@@ -48,6 +48,7 @@ class WorkerSettings:
     """Shards taken at once; further ones only when nobody renewed them for a while. 0 takes all."""
     lease_seconds: float = 5.0
     pending_max: int = 64
+    group_max: int = GROUP_MAX
     read_timeout_seconds: float = 0.05
 
 
@@ -225,7 +226,7 @@ class RiskWorker:
         assert self.run is not None
         assert self.genesis is not None
         nodes = owned_nodes(self.genesis, int(lease.shard_id), self.settings.shard_count)
-        return Shard(lease, self.run, self.genesis, nodes, self.ports.finishing, self.settings.pending_max)
+        return Shard(lease, self.run, self.genesis, nodes, self.ports.finishing, (self.settings.pending_max, self.settings.group_max))
 
     # ----------------------------------------------------------- reading
 

@@ -5,7 +5,7 @@ One seed fixes the world, the interleaving and every fault: what it finds, it fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -17,7 +17,7 @@ from services.common.adapters.memory_snapshots import MemorySnapshots
 from services.common.adapters.memory_stores import MemoryDatabase, MemoryLeases, MemoryResultStore, MemoryRunStore
 from services.common.adapters.memory_topics import MemoryBroker, MemoryPublisher
 from services.common.codec import decode, encode
-from services.common.ports import Fenced, Unavailable
+from services.common.ports import Commit, Fenced, Unavailable
 from services.risk.finisher import Finisher, FinisherPorts
 from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
 from tests.oracle import expected
@@ -75,6 +75,7 @@ class Cluster:
         self.clock = SimClock()
         self.database = MemoryDatabase(self.clock)
         self.store = self.parts.store(self.database)
+        self._watch_commits()
         self.leases = self.parts.leases(self.database)
         self.runs = MemoryRunStore(self.database, decode)
         self.snapshots = self.parts.snapshots(self.clock)
@@ -156,6 +157,7 @@ class Cluster:
             shard_target=int(self.rng.integers(0, self.shard_count + 1)),
             lease_seconds=LEASE_SECONDS,
             pending_max=int(self.rng.integers(1, 5)),
+            group_max=int(self.rng.integers(1, 4)),
             read_timeout_seconds=0.0,
         )
         self.processes.append(Process(self.parts.worker(ports, settings)))
@@ -229,6 +231,18 @@ class Cluster:
             process.asleep_until = 0
 
     # ------------------------------------------------------------ checks
+
+    def _watch_commits(self) -> None:
+        """A commit that succeeds under an epoch that no longer stands is a broken promise, whatever it wrote."""
+        commit_many = self.store.commit_many
+
+        def watched(commits: Sequence[Commit]) -> None:
+            commit_many(commits)
+            lease = commits[0].lease
+            if self.database.shards[lease.shard_id].epoch != lease.epoch:
+                raise Violation(f"stale owner wrote: {lease}")
+
+        self.store.commit_many = watched  # type: ignore[method-assign]
 
     def _watch_snapshots(self) -> None:
         for key, held in self.snapshots._held.items():

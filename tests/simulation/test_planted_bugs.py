@@ -14,7 +14,7 @@ from risk_core.engine.fold import Bucket, Fold
 from risk_core.engine.market import Market
 from services.common.adapters.memory_snapshots import MemorySnapshots, _Held
 from services.common.adapters.memory_stores import MemoryLeases, MemoryResultStore
-from services.common.ports import Checkpoint, Commit, DeterminismError, Lease, Snapshot
+from services.common.ports import Commit, DeterminismError, Lease, Snapshot
 from services.risk.finisher import Finisher
 from services.risk.shard import Shard
 from tests.simulation.cluster import Cluster, Parts, Violation
@@ -99,7 +99,7 @@ def test_commit_that_is_not_atomic_is_caught() -> None:
 
 
 def test_store_without_fencing_is_caught() -> None:
-    """A stale owner that may still write takes the shard's checkpoint back."""
+    """A paused owner that wakes must not write, even though determinism makes its rows the same."""
 
     class Unfenced(MemoryResultStore):
         def commit_many(self, commits: Sequence[Commit]) -> None:
@@ -107,22 +107,7 @@ def test_store_without_fencing_is_caught() -> None:
             standing = Lease(commits[0].lease.shard_id, shard.owner or "", shard.epoch)
             super().commit_many([replace(c, lease=standing) for c in commits])
 
-        def latest_checkpoint(self, run_id: str, shard_id: str) -> Checkpoint | None:
-            kept = self._checkpoints(run_id, shard_id)
-            return kept[-1] if kept else None  # the last written: right only when no stale owner writes
-
-        def _keep(self, checkpoint: Checkpoint) -> None:
-            kept = self._database.checkpoints.setdefault((checkpoint.run_id, checkpoint.shard_id), {})
-            kept.pop((checkpoint.as_of_ns, checkpoint.log_seq), None)
-            kept[checkpoint.as_of_ns, checkpoint.log_seq] = checkpoint
-
-    clusters = [Cluster(seed, Parts(store=Unfenced)) for seed in range(20)]
-    for cluster in clusters:
-        try:
-            cluster.run()
-        except (Violation, DeterminismError, ValueError, RuntimeError):
-            return
-    assert sum(c.fenced for c in clusters) > 0, "no stale owner was ever refused: fencing is not exercised"
+    assert "stale owner wrote" in caught(Parts(store=Unfenced))
 
 
 def test_snapshots_without_compare_and_set_are_caught() -> None:
@@ -139,7 +124,7 @@ def test_snapshots_without_compare_and_set_are_caught() -> None:
             self._require()
             return True
 
-    assert "snapshot" in caught(Parts(snapshots=Blind))
+    assert "snapshot" in caught(Parts(snapshots=Blind), seeds=150)
 
 
 def test_cache_not_rewritten_after_its_return_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -231,7 +232,8 @@ def test_a_slow_client_skips_states_and_stays_bounded() -> None:
         subscriber.offer_run(b"event: run\ndata: new\n\n")
         return subscriber._take()
 
-    messages = asyncio.run(play())
+    with ThreadPoolExecutor(1) as own_loop:  # the browser tests leave a loop running in the main thread
+        messages = own_loop.submit(asyncio.run, play()).result()
     assert messages[0] == b"event: run\ndata: new\n\n"
     assert messages[1] == b'event: snapshots\ndata: {"snapshots":[{"k":4998},{"k":4999},{"k":4997}]}\n\n'
     assert len(messages) == 2 + streaming.CLOSES_MAX
