@@ -85,9 +85,9 @@ class LiveVectors:
         valued_in = np.array(node_currency, np.int64)
         self._check(positions, currency, valued_in)
         nodes, scenarios = positions.shape[0], plan.scenarios
-        first, holdings, self._used = tables.holding_table(positions)
+        first, first_of_node, holdings, self._used = tables.holding_table(positions)
         node_table, legs = tables.node_tables(
-            valued_in, np.array(node_group, np.int64), self.fx_to_base.size, holdings[: self._used], currency
+            valued_in, np.array(node_group, np.int64), self.fx_to_base.size, first_of_node, holdings[: self._used], currency
         )
         self._tables = (
             tables.instrument_table(
@@ -168,6 +168,8 @@ class LiveVectors:
         mine = np.flatnonzero(chosen[legs[:, u.LEG_NODE]])
         vector[which], leg_vector[mine], state[which], leg_state[mine] = 0.0, 0.0, 0.0, 0.0
         node_table[which, u.WAITING] = 0
+        node_table[which, u.STALE] = 0
+        node_table[which, u.SEEN] = -1
         node_table[which, u.DIRTY] = 1
         # from nothing to what is held
         holding = np.flatnonzero(chosen[holdings[:, u.NODE]] & (holdings[:, u.QUANTITY] != 0))
@@ -196,10 +198,8 @@ class LiveVectors:
 
     def measures(self, nodes: Integers) -> tuple[Floats, Floats]:
         """Return (value_at_risk, expected_shortfall), float64[n, M, C] each, exact on the present vectors; `nodes` is int64[n]."""
-        _, _, state, _, vector, _, row, size = self._states
-        states = (state, vector, row, size)
         while True:
-            var, es, room = kernels.live_measures(nodes, self.shocks, self._tables[2], states, self._plan, self._tails)
+            var, es, room = kernels.live_measures(nodes, self.shocks, self._tables, self._states, self._plan, self._tails)
             if room == 0:
                 return var, es
             self._tails = tables.empty_tails(self.plan, len(self._tables[2]), 2 * room)
@@ -276,13 +276,12 @@ class LiveVectors:
             return h
         instruments, holdings, nodes, legs = self._tables
         if self._used == len(holdings):
-            room = np.zeros((len(holdings), 4), np.int64)
-            holdings = np.vstack((holdings, room))
+            holdings = np.vstack((holdings, np.zeros_like(holdings)))
             self._tables = (instruments, holdings, nodes, legs)
         h = self._used
         self._used += 1
-        holdings[h] = instruments[column, u.FIRST], node, column, 0
-        instruments[column, u.FIRST] = h
+        holdings[h] = instruments[column, u.FIRST], node, column, 0, nodes[node, u.FIRST_OF_NODE]
+        instruments[column, u.FIRST] = nodes[node, u.FIRST_OF_NODE] = h
         self._leg(node, int(instruments[column, u.CURRENCY]))
         return h
 
@@ -291,7 +290,9 @@ class LiveVectors:
         instruments, holdings, nodes, legs = self._tables
         if currency == nodes[node, u.NODE_CURRENCY] or nodes[node, u.LEG + currency] >= 0:
             return
+        kernels.settle(self.shocks, self._tables, self._states)  # a node with legs has no stale vector
         nodes[node, u.LEG + currency] = len(legs)
+        nodes[node, u.LEGS] += 1
         self._tables = (instruments, holdings, nodes, np.vstack((legs, [[node, currency]])))
         price, fx, state, leg_state, vector, leg_vector, row, size = self._states
         leg_state = np.vstack((leg_state, np.zeros((1, 2))))

@@ -31,32 +31,46 @@ def instrument_table(first: Integers, currency: Integers, rate_of: Integers, abs
     return np.ascontiguousarray(np.column_stack((first, currency, rate_of, absolute, cash)).astype(np.int64))
 
 
-def holding_table(quantity: Integers) -> tuple[Integers, Integers, int]:
-    """Return (first holding of each instrument int64[N], holdings int64[H, 4] with room to grow, how many are used)."""
+def holding_table(quantity: Integers) -> tuple[Integers, Integers, Integers, int]:
+    """Return (first holding of each instrument int64[N], of each node int64[P], holdings int64[H, 5] with room to grow, how many).
+
+    Holdings come by instrument, then node.
+    """
     instrument, node = np.nonzero(quantity.T)
     used = instrument.size
-    table = np.zeros((used + max(64, used // 4), 4), np.int64)
-    table[:, u.NEXT] = -1
+    table = np.zeros((used + max(64, used // 4), 5), np.int64)
+    table[:, [u.NEXT, u.NEXT_OF_NODE]] = -1
     table[:used, u.NODE], table[:used, u.INSTRUMENT], table[:used, u.QUANTITY] = node, instrument, quantity[node, instrument]
-    first = np.full(quantity.shape[1], -1, np.int64)
-    starts = np.flatnonzero(np.diff(instrument, prepend=-1))
-    first[instrument[starts]] = starts
-    same = np.flatnonzero(np.diff(instrument) == 0)
-    table[same, u.NEXT] = same + 1
-    return first, table, used
+    first_of_instrument = _chain(instrument, quantity.shape[1], table[:, u.NEXT])
+    first_of_node = _chain(node, quantity.shape[0], table[:, u.NEXT_OF_NODE])
+    return first_of_instrument, first_of_node, table, used
+
+
+def _chain(key: Integers, keys: int, following: Integers) -> Integers:
+    """Link the entries of each key in ascending order through `following`; return the first of each, -1 if none."""
+    first = np.full(keys, -1, np.int64)
+    order = np.argsort(key, kind="stable")
+    ordered = key[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    first[ordered[starts]] = order[starts]
+    same = np.flatnonzero(np.diff(ordered) == 0)
+    following[order[same]] = order[same + 1]
+    return first
 
 
 def node_tables(
-    currency: Integers, group: Integers, currencies: int, holdings: Integers, instrument_currency: Integers
+    currency: Integers, group: Integers, currencies: int, first: Integers, holdings: Integers, instrument_currency: Integers
 ) -> tuple[Integers, Integers]:
-    """Return (nodes int64[P, 5 + K], legs int64[L, 2]): a leg for each foreign currency a node holds something in."""
-    nodes = np.full((currency.size, u.LEG + currencies), -1, np.int64)
-    nodes[:, u.NODE_CURRENCY], nodes[:, u.GROUP], nodes[:, u.DIRTY], nodes[:, u.WAITING] = currency, group, 1, 0
+    """Return (nodes int64[P, 8 + K], legs int64[L, 2]): a leg for each foreign currency a node holds something in."""
+    nodes = np.zeros((currency.size, u.LEG + currencies), np.int64)
+    nodes[:, u.LEG :] = nodes[:, [u.SEEN]] = -1
+    nodes[:, u.NODE_CURRENCY], nodes[:, u.GROUP], nodes[:, u.DIRTY], nodes[:, u.FIRST_OF_NODE] = currency, group, 1, first
     pairs = np.unique(holdings[:, u.NODE] * currencies + instrument_currency[holdings[:, u.INSTRUMENT]])
     node, foreign = pairs // currencies, pairs % currencies
     kept = foreign != currency[node]
     legs = np.ascontiguousarray(np.column_stack((node[kept], foreign[kept])).astype(np.int64))
     nodes[legs[:, u.LEG_NODE], u.LEG + legs[:, u.LEG_CURRENCY]] = np.arange(len(legs))
+    nodes[:, u.LEGS] = np.bincount(legs[:, u.LEG_NODE], minlength=len(nodes))
     return nodes, legs
 
 

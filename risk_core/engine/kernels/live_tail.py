@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from risk_core.conventions import MASS_SLACK
 from risk_core.engine.kernels.tail import lowest
-from risk_core.engine.kernels.updates import BOUND, GROUP, SEEN, SLACK, WAITING, flush
+from risk_core.engine.kernels.updates import BOUND, GROUP, SEEN, SLACK, STALE, WAITING, States, Tables, flush, restore
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Slots = NDArray[np.uint32]
 
-TailStates = tuple[Floats, Floats, Integers, Floats]
-"""state[P, 5], vector[P, S], pending_row[P, B], pending_size[P, B]."""
 LivePlan = tuple[Floats, Integers, Integers, Integers, Floats, Integers]
 """weights[W, S] by slot, runs[W, 2, 2] of slots that matter, tail_row[E] of weights, methods[M, 2], levels[C, 4], order[C]."""
 TAIL_OF: Final = 0  # methods: which kept tail it reads, -1 if normal
@@ -189,7 +187,7 @@ def _select(p: int, vector: Floats, value: Floats, plan: LivePlan, tails: Tails)
 
 @njit(cache=True, nogil=True)
 def live_measures(
-    which: Integers, shocks: Floats, nodes: Integers, states: TailStates, plan: LivePlan, tails: Tails
+    which: Integers, shocks: Floats, tables: Tables, states: States, plan: LivePlan, tails: Tails
 ) -> tuple[Floats, Floats, int]:
     """Value at risk and expected shortfall of some nodes, exact on their present vectors, pending rows included.
 
@@ -202,8 +200,8 @@ def live_measures(
     which : int64[n]
         Nodes.
     shocks : float64[G, N, S]
-    nodes, states
-        Of `updates`; of the states those that `TailStates` names. SLACK and BOUND belong to the kept tail.
+    tables, states
+        Of `updates`.
     plan, tails
         Arrays in the order of `LivePlan` and `Tails`.
 
@@ -215,7 +213,8 @@ def live_measures(
         0, or the room that some node's tail needs: widen `tails` and call again.
     """
     weights, runs, tail_row, methods, levels, order = plan
-    state, vectors, pending_row, pending_size = states
+    nodes = tables[2]
+    _, _, state, _, vectors, _, pending_row, pending_size = states
     slot, slot_value, slot_weight, size, cut, rest = tails
     scenarios, count, tailed = vectors.shape[1], which.size, tail_row.size > 0
     shape = (count, methods.shape[0], order.size)
@@ -239,7 +238,7 @@ def live_measures(
         if waiting == 1 and normal >= 0:
             square, known = _axpy_squares(vectors, p, shocks, g, row, row_size, weights, normal), normal
             nodes[p, WAITING] = 0
-        elif normal >= 0 or kept == 0:
+        elif normal >= 0:
             flush(p, shocks, nodes, vectors, pending_row, pending_size)
         if tailed:
             valid = kept > 0
@@ -256,7 +255,10 @@ def live_measures(
                 if valid:
                     needed = size[p, NEEDED] = depth
             if not valid or value[needed - 1] > limit:
-                flush(p, shocks, nodes, vectors, pending_row, pending_size)
+                if nodes[p, STALE] != 0:
+                    restore(p, shocks, tables, states)
+                else:
+                    flush(p, shocks, nodes, vectors, pending_row, pending_size)
                 state[p, BOUND] = _select(p, vectors[p], value, plan, tails)
                 state[p, SLACK] = 0.0
                 needed, kept = size[p, NEEDED], size[p, KEPT]

@@ -1,7 +1,8 @@
 """Live updates of P&L vectors: ticks, fills, currency moves and window rolls, each at the cost of the holdings it touches.
 
 A tick first waits: it is booked on each holder (value, gross, slack) and put in the holder's short list of pending rows, which `flush` adds
-four at a time when the whole vector is read or the list is full. So ticks share passes over the vector.
+four at a time when the whole vector is read or the list is full. So ticks share passes over the vector. A full list whose rows the
+node's kept tail has followed already is dropped instead: the vector is stale then, and made anew when it is next needed.
 
 A *leg* is what a node holds in one foreign currency: its own vector in that currency, so that a rate's move is one pass over the leg.
 
@@ -27,18 +28,22 @@ CURRENCY: Final = 1
 RATE_OF: Final = 2  # currency whose rate is this price, -1 if none
 ABSOLUTE: Final = 3  # 1: shocks are price differences
 CASH: Final = 4  # column of the cash of its currency
-# holding table [H, 4]: the holders of an instrument are a linked list
+# holding table [H, 5]: linked lists of the holders of an instrument, and of the holdings of a node
 NEXT: Final = 0  # next holding of the same instrument, -1 at the end
 NODE: Final = 1
 INSTRUMENT: Final = 2
 QUANTITY: Final = 3  # millionths
-# node table [P, 5 + K]
+NEXT_OF_NODE: Final = 4  # next holding of the same node, -1 at the end
+# node table [P, 8 + K]
 NODE_CURRENCY: Final = 0
 GROUP: Final = 1  # row of shocks
 DIRTY: Final = 2
 WAITING: Final = 3  # pending rows
-SEEN: Final = 4  # how many of them the node's kept tail holds already, -1 if it must be read from the vector again
-LEG: Final = 5  # LEG + k: leg in currency k, -1 if none
+SEEN: Final = 4  # how many of them the node's kept tail follows already, -1 if it must be read from the vector again
+STALE: Final = 5  # 1: the vector misses dropped rows
+FIRST_OF_NODE: Final = 6  # first holding, -1 if none
+LEGS: Final = 7  # number of legs
+LEG: Final = 8  # LEG + k: leg in currency k, -1 if none
 # leg table [L, 2]
 LEG_NODE: Final = 0
 LEG_CURRENCY: Final = 1
@@ -117,6 +122,35 @@ def _rate(fx_to_base: Floats, of: int, into: int) -> float:
 
 
 @njit(cache=True, nogil=True)
+def restore(p: int, shocks: Floats, tables: Tables, states: States) -> None:
+    """Make a node's vector anew from its holdings at present prices; its kept tail must then be read again."""
+    instruments, holdings, nodes, _ = tables
+    price, fx_to_base, _, _, vector, _, pending_row, pending_size = states
+    vector[p, :] = 0.0
+    nodes[p, WAITING], nodes[p, STALE] = 0, 0
+    h = nodes[p, FIRST_OF_NODE]
+    while h >= 0:
+        if holdings[h, QUANTITY] != 0:
+            j = holdings[h, INSTRUMENT]
+            at, absolute = instruments[j, CURRENCY], instruments[j, ABSOLUTE] != 0
+            rate, units = _rate(fx_to_base, at, nodes[p, NODE_CURRENCY]), holdings[h, QUANTITY] / _SCALE
+            for part in range(2):
+                if part == 0:
+                    row, size = j, units * rate * (1.0 if absolute else price[j])
+                else:
+                    row, size = instruments[j, CASH], units * rate * price[j] if absolute and nodes[p, LEG + at] >= 0 else 0.0
+                if size == 0.0:
+                    continue
+                if nodes[p, WAITING] == PENDING:
+                    flush(p, shocks, nodes, vector, pending_row, pending_size)
+                pending_row[p, nodes[p, WAITING]], pending_size[p, nodes[p, WAITING]] = row, size
+                nodes[p, WAITING] += 1
+        h = holdings[h, NEXT_OF_NODE]
+    flush(p, shocks, nodes, vector, pending_row, pending_size)
+    nodes[p, SEEN] = -1
+
+
+@njit(cache=True, nogil=True)
 def apply(
     column: Integers,
     price: Floats,
@@ -174,8 +208,13 @@ def apply(
                     if leg >= 0:
                         axpy(leg_vector, leg, shocks, g, row, amount)
                     waiting = nodes[p, WAITING]
-                    if waiting == PENDING:
-                        flush(p, shocks, nodes, vector, pending_row, pending_size)
+                    if waiting == PENDING and nodes[p, SEEN] == PENDING and nodes[p, LEGS] == 0:
+                        nodes[p, STALE], nodes[p, SEEN], waiting = 1, 0, 0
+                    elif waiting == PENDING:
+                        if nodes[p, STALE] != 0:
+                            restore(p, shocks, tables, states)
+                        else:
+                            flush(p, shocks, nodes, vector, pending_row, pending_size)
                         waiting = 0
                     pending_row[p, waiting], pending_size[p, waiting] = row, size
                     nodes[p, WAITING] = waiting + 1
@@ -210,11 +249,14 @@ def apply(
 
 @njit(cache=True, nogil=True)
 def settle(shocks: Floats, tables: Tables, states: States) -> None:
-    """Add all nodes' pending rows to their vectors."""
+    """Bring every vector up to date."""
     _, _, nodes, _ = tables
     _, _, _, _, vector, _, pending_row, pending_size = states
     for p in range(nodes.shape[0]):
-        flush(p, shocks, nodes, vector, pending_row, pending_size)
+        if nodes[p, STALE] != 0:
+            restore(p, shocks, tables, states)
+        else:
+            flush(p, shocks, nodes, vector, pending_row, pending_size)
 
 
 @njit(cache=True, nogil=True)

@@ -71,9 +71,10 @@ def random_shocks(rng: np.random.Generator, scenarios: int) -> tuple[NDArray[np.
     return local, fx
 
 
-def make_world(seed: int, scenarios: int = 60, held: float = 0.6) -> World:
+def make_world(seed: int, scenarios: int = 60, held: float = 0.6, foreign: bool = True) -> World:
+    """Return a random market and book; without `foreign` everything held, and every node, is in the base currency."""
     rng = np.random.default_rng(seed)
-    currency = rng.integers(0, CURRENCIES, INSTRUMENTS)
+    currency = rng.integers(0, CURRENCIES, INSTRUMENTS) * foreign
     currency[list(FX_COLUMNS)] = 0
     currency[CASH:] = range(CURRENCIES)
     rate = np.full(INSTRUMENTS, -1)
@@ -85,14 +86,16 @@ def make_world(seed: int, scenarios: int = 60, held: float = 0.6) -> World:
     fx[1:] = price[list(FX_COLUMNS)] = rng.uniform(0.5, 2.0, 2)
     local, fx_shocks = random_shocks(rng, scenarios)
     shape = (NODES, INSTRUMENTS)
+    quantity = rng.integers(-(10**9), 10**9, shape) * (rng.random(shape) < held)
+    quantity[:, CASH + 1 :] *= foreign
     return World(
-        quantity=rng.integers(-(10**9), 10**9, shape) * (rng.random(shape) < held),
+        quantity=quantity,
         price=price,
         fx_to_base=fx,
         instrument_currency=currency,
         rate_currency=rate,
         absolute=np.arange(INSTRUMENTS) < 2,
-        node_currency=rng.integers(0, CURRENCIES, NODES),
+        node_currency=rng.integers(0, CURRENCIES, NODES) * foreign,
         shocks_local=local,
         fx_shocks=fx_shocks,
         age_order=rng.permutation(scenarios),

@@ -55,10 +55,11 @@ class LiveBook(RuleBasedStateMachine):
         scenarios=st.integers(1, 90),
         held=st.sampled_from([0.0, 0.3, 1.0]),
         methods=st.sampled_from([(HISTORICAL, AGE_WEIGHTED, EWMA_NORMAL), (HISTORICAL, AGE_WEIGHTED), (EWMA_NORMAL,)]),
+        foreign=st.booleans(),
     )
-    def start(self, seed: int, scenarios: int, held: float, methods: tuple[Method, ...]) -> None:
+    def start(self, seed: int, scenarios: int, held: float, methods: tuple[Method, ...], foreign: bool) -> None:
         self.rng = np.random.default_rng(seed)
-        self.world = make_world(seed, scenarios, held)
+        self.world = make_world(seed, scenarios, held, foreign)
         self.live = self.world.live(MeasurePlan(scenarios, methods))
         self.quantity = self.world.quantity.copy()
         self.live.take_dirty()
@@ -72,6 +73,14 @@ class LiveBook(RuleBasedStateMachine):
             self.world.absolute[columns], self.live.price[columns] + 100 * size * (factor - 1), self.live.price[columns] * factor
         )
         self.live.apply_prices(columns, price)
+
+    @rule(size=st.sampled_from([1e-4, 0.02]))
+    def trickle(self, size: float) -> None:
+        """Read after every tick: the kept tails follow, and vectors may go stale."""
+        for _ in range(u.PENDING + 4):
+            column = self.rng.integers(2, FX_COLUMNS[0], 1)
+            self.live.apply_prices(column, self.live.price[column] * np.exp(size * self.rng.standard_normal(1)))
+            self.live.measures(self.live.take_dirty())
 
     @rule(which=st.integers(0, 1), factor=st.sampled_from([0.5, 0.999, 1.0, 1.01, 3.0]))
     def rate(self, which: int, factor: float) -> None:
@@ -142,6 +151,31 @@ def test_long_lives_at_full_size(scenarios: int, methods: tuple[Method, ...]) ->
         live.apply_prices(columns, live.price[columns] * np.exp(0.03 * rng.standard_normal(3)))
         if step % 10 == 0:
             assert_agrees(live, world, world.quantity, whole=step % 50 == 0)
+
+
+def test_vectors_that_no_method_reads_go_stale_and_are_restored() -> None:
+    world = make_world(7, 250, 1.0, foreign=False)
+    live = world.live(MeasurePlan(250, (HISTORICAL, AGE_WEIGHTED)))
+    rng = np.random.default_rng(7)
+    stale = 0
+    for _ in range(400):
+        column = rng.integers(2, 11, 1)
+        live.apply_prices(column, live.price[column] * np.exp(1e-3 * rng.standard_normal(1)))
+        assert_agrees(live, world, world.quantity, whole=False)
+        stale += int(live._tables[2][:, u.STALE].sum())
+    assert stale > 0
+    assert_agrees(live, world, world.quantity)
+    assert not live._tables[2][:, u.STALE].any()
+    for _ in range(40):
+        column = rng.integers(2, 11, 1)
+        live.apply_prices(column, live.price[column] * np.exp(1e-3 * rng.standard_normal(1)))
+        live.measures(np.arange(NODES))
+    live.apply_prices(np.tile(np.arange(2, 11), 4), np.tile(live.price[2:11], 4) * rng.uniform(0.9, 1.1, 36))  # more rows than may wait
+    assert_agrees(live, world, world.quantity, whole=False)
+    live.apply_quantity(0, 14, 10**7)  # the first foreign holding makes a leg
+    live.apply_prices(np.array([FX_COLUMNS[0]]), np.array([live.price[FX_COLUMNS[0]] * 1.2]))
+    world.quantity[0, 14] += 10**7
+    assert_agrees(live, world, world.quantity)
 
 
 def test_one_way_market_keeps_the_tail_exact() -> None:
