@@ -48,8 +48,8 @@ class WorkerSettings:
     """Shards taken at once; further ones only when nobody renewed them for a while. 0 takes all."""
     lease_seconds: float = 5.0
     pending_max: int = 64
-    group_max: int = GROUP_MAX
     read_timeout_seconds: float = 0.05
+    group_max: int = GROUP_MAX
 
 
 @dataclass(slots=True)
