@@ -178,6 +178,22 @@ def test_vectors_that_no_method_reads_go_stale_and_are_restored() -> None:
     assert_agrees(live, world, world.quantity)
 
 
+@pytest.mark.parametrize("methods", [(HISTORICAL, AGE_WEIGHTED, EWMA_NORMAL), (HISTORICAL, AGE_WEIGHTED)])
+def test_currencies_that_move_after_many_ticks_were_followed(methods: tuple[Method, ...]) -> None:
+    """Nodes with legs: a rate's move reorders scenarios and must find the vector whole."""
+    world = make_world(12, 400, 1.0)
+    live = world.live(MeasurePlan(400, methods))
+    rng = np.random.default_rng(12)
+    for round_ in range(40):
+        for _ in range(u.PENDING + 3 if round_ % 4 == 0 else 1):
+            column = rng.integers(2, 11, 1)
+            live.apply_prices(column, live.price[column] * np.exp(1e-3 * rng.standard_normal(1)))
+            live.measures(np.arange(NODES))
+        which = np.array([FX_COLUMNS[round_ % 2]])
+        live.apply_prices(which, live.price[which] * np.exp(0.4 * rng.standard_normal(1)))
+        assert_agrees(live, world, world.quantity, whole=False)
+
+
 def test_one_way_market_keeps_the_tail_exact() -> None:
     """Every tick falls: the kept tail has to be selected again and again."""
     world = make_world(3, 500)
