@@ -56,6 +56,7 @@ def test_no_exception_no_red(console: Page, desk: Desk) -> None:
 def test_the_crosshair_reads_the_day_under_it(console: Page, desk: Desk) -> None:
     legend = console.get_by_test_id("chart-legend")
     plot = console.get_by_role("application")
+    expect(legend).to_contain_text(day(desk.market.dates[desk.day - 1]))
     plot.focus()
     for _ in range(3):
         console.keyboard.press("ArrowLeft")

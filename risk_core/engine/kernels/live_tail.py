@@ -255,7 +255,7 @@ def live_measures(
                 if valid:
                     needed = size[p, NEEDED] = depth
             if not valid or value[needed - 1] > limit:
-                if nodes[p, STALE] != 0:
+                if nodes[p, STALE] > 0:
                     restore(p, shocks, tables, states)
                 else:
                     flush(p, shocks, nodes, vectors, pending_row, pending_size)

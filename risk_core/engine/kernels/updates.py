@@ -1,8 +1,8 @@
 """Live updates of P&L vectors: ticks, fills, currency moves and window rolls, each at the cost of the holdings it touches.
 
 A tick first waits: it is booked on each holder (value, gross, slack) and put in the holder's short list of pending rows, which `flush` adds
-four at a time when the whole vector is read or the list is full. So ticks share passes over the vector. A full list whose rows the
-node's kept tail has followed already is dropped instead: the vector is stale then, and made anew when it is next needed.
+four at a time when the whole vector is read or the list is full. So ticks share passes over the vector. Rows of a full list that the
+node's kept tail has followed already are dropped instead: the vector is stale then, and made anew when it is next needed.
 
 A *leg* is what a node holds in one foreign currency: its own vector in that currency, so that a rate's move is one pass over the leg.
 
@@ -40,7 +40,7 @@ GROUP: Final = 1  # row of shocks
 DIRTY: Final = 2
 WAITING: Final = 3  # pending rows
 SEEN: Final = 4  # how many of them the node's kept tail follows already, -1 if it must be read from the vector again
-STALE: Final = 5  # 1: the vector misses dropped rows
+STALE: Final = 5  # 1: the vector misses dropped rows; below 0: how many more full lists are added before any is dropped
 FIRST_OF_NODE: Final = 6  # first holding, -1 if none
 LEGS: Final = 7  # number of legs
 LEG: Final = 8  # LEG + k: leg in currency k, -1 if none
@@ -59,6 +59,7 @@ RISE: Final = 1
 
 PENDING: Final = 16
 """Rows of one node that may wait."""
+_PATIENCE: Final = 256  # full lists added after a vector was restored for want of room: restoring stays rare in bursts
 WORN: Final = 100_000.0
 """Wear over gross that asks for a rebuild: rounding is then below 1e-10 of gross times the largest shock."""
 
@@ -151,6 +152,28 @@ def restore(p: int, shocks: Floats, tables: Tables, states: States) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _make_room(p: int, shocks: Floats, tables: Tables, states: States) -> int:
+    """Make room in a node's full list; return how many rows still wait.
+
+    Rows that the kept tail follows are dropped, and the vector goes stale; unless there are none, or a leg's moves need the vector whole.
+    """
+    nodes = tables[2]
+    vector, pending_row, pending_size = states[4], states[6], states[7]
+    seen = nodes[p, SEEN]
+    if seen > 0 and nodes[p, LEGS] == 0 and nodes[p, STALE] >= 0:
+        for q in range(PENDING - seen):
+            pending_row[p, q], pending_size[p, q] = pending_row[p, q + seen], pending_size[p, q + seen]
+        nodes[p, STALE], nodes[p, SEEN], nodes[p, WAITING] = 1, 0, PENDING - seen
+    elif nodes[p, STALE] > 0:
+        restore(p, shocks, tables, states)
+        nodes[p, STALE] = -_PATIENCE
+    else:
+        flush(p, shocks, nodes, vector, pending_row, pending_size)
+        nodes[p, STALE] = min(0, nodes[p, STALE] + 1)
+    return int(nodes[p, WAITING])
+
+
+@njit(cache=True, nogil=True)
 def apply(
     column: Integers,
     price: Floats,
@@ -208,14 +231,8 @@ def apply(
                     if leg >= 0:
                         axpy(leg_vector, leg, shocks, g, row, amount)
                     waiting = nodes[p, WAITING]
-                    if waiting == PENDING and nodes[p, SEEN] == PENDING and nodes[p, LEGS] == 0:
-                        nodes[p, STALE], nodes[p, SEEN], waiting = 1, 0, 0
-                    elif waiting == PENDING:
-                        if nodes[p, STALE] != 0:
-                            restore(p, shocks, tables, states)
-                        else:
-                            flush(p, shocks, nodes, vector, pending_row, pending_size)
-                        waiting = 0
+                    if waiting == PENDING:
+                        waiting = _make_room(p, shocks, tables, states)
                     pending_row[p, waiting], pending_size[p, waiting] = row, size
                     nodes[p, WAITING] = waiting + 1
                 if not ticking:
@@ -253,7 +270,7 @@ def settle(shocks: Floats, tables: Tables, states: States) -> None:
     _, _, nodes, _ = tables
     _, _, _, _, vector, _, pending_row, pending_size = states
     for p in range(nodes.shape[0]):
-        if nodes[p, STALE] != 0:
+        if nodes[p, STALE] > 0:
             restore(p, shocks, tables, states)
         else:
             flush(p, shocks, nodes, vector, pending_row, pending_size)
