@@ -15,6 +15,56 @@ NEVER_NS = np.iinfo(np.int64).min
 CORRECTION_SOURCE = np.iinfo(np.int64).max
 """Ranks a corrected price above any source at the same event time."""
 
+_LAST_NS = np.iinfo(np.int64).max
+
+
+@njit(cache=True, nogil=True)
+def look_up(
+    instrument_id: NDArray[np.int32], event_ns: NDArray[np.int64], column_of: NDArray[np.int64], closed_through_ns: int
+) -> tuple[NDArray[np.int64], int, int, int, int]:
+    """Return a batch's columns (-1: unknown), how many are known and how many of those late, and the first and last time of effect.
+
+    `column_of` holds an instrument's column under its id. Without a known tick the times mean nothing.
+    """
+    column = np.empty(instrument_id.shape[0], np.int64)
+    known, late = 0, 0
+    first_ns, last_ns = _LAST_NS, NEVER_NS
+    for i in range(instrument_id.shape[0]):
+        k = instrument_id[i]
+        column[i] = column_of[k] if 0 < k < column_of.shape[0] else -1
+        if column[i] >= 0:
+            known += 1
+            t = int(event_ns[i])
+            late += t <= closed_through_ns
+            first_ns, last_ns = min(first_ns, t), max(last_ns, t)
+    return column, known, late, max(first_ns, closed_through_ns + 1), max(last_ns, closed_through_ns + 1)
+
+
+@njit(cache=True, nogil=True)
+def not_older(
+    instrument_id: NDArray[np.int32],
+    event_ns: NDArray[np.int64],
+    price: NDArray[np.float64],
+    column_of: NDArray[np.int64],
+    price_ns: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return (column, price) of the ticks, in order of time, that are as new as what `price_ns` knows, and note their times there."""
+    order = np.arange(event_ns.shape[0], dtype=np.intp)
+    for i in range(1, event_ns.shape[0]):
+        if event_ns[i] < event_ns[i - 1]:
+            order = np.argsort(event_ns, kind="mergesort")
+            break
+    column, kept = np.empty(order.shape[0], np.int64), np.empty(order.shape[0], np.float64)
+    count = 0
+    for place in order:
+        k = instrument_id[place]
+        c = column_of[k] if 0 < k < column_of.shape[0] else -1
+        if c >= 0 and event_ns[place] >= price_ns[c]:
+            price_ns[c] = event_ns[place]
+            column[count], kept[count] = c, price[place]
+            count += 1
+    return column[:count], kept[:count]
+
 
 @njit(cache=True, nogil=True)
 def keep_newest(
@@ -96,18 +146,35 @@ class WaitingTicks:
                 self._into(int(end), column[at], event_ns[at], price[at], source_id, source_seq)
         return int((event_ns <= closed_through_ns).sum())
 
+    def add_to_cell(
+        self,
+        first_ns: int,
+        column: NDArray[np.int64],
+        event_ns: NDArray[np.int64],
+        price: NDArray[np.float64],
+        source_id: int,
+        source_seq: int,
+    ) -> None:
+        """Keep and mark ticks whose effects, the first at `first_ns`, lie in one cell."""
+        self._mark(first_ns)
+        self._into(self.end_of(first_ns), column, event_ns, price, source_id, source_seq)
+
+    def end_of(self, effect_ns: int) -> int:
+        """Return the end of the cell of a time of effect."""
+        return -(-effect_ns // self.grid_ns) * self.grid_ns
+
     def mark(self, effect_ns: NDArray[np.int64]) -> None:
         """Note that something takes effect at these times."""
         if not len(effect_ns):
             return
         for t in (int(effect_ns.min()), int(effect_ns.max())):
             self._mark(t)
-        if -(-int(effect_ns.min()) // self.grid_ns) != -(-int(effect_ns.max()) // self.grid_ns):
+        if self.end_of(int(effect_ns.min())) != self.end_of(int(effect_ns.max())):
             for t in effect_ns.tolist():
                 self._mark(t)
 
     def _mark(self, effect_ns: int) -> None:
-        end = -(-effect_ns // self.grid_ns) * self.grid_ns
+        end = self.end_of(effect_ns)
         self.marks[end] = min(self.marks.get(end, effect_ns), effect_ns)
 
     def cell(self, end: int) -> Cell:

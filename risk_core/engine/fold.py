@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk_core.book import BookIndex, Fill
-from risk_core.engine.collapse import CORRECTION_SOURCE, WaitingTicks
+from risk_core.engine.collapse import CORRECTION_SOURCE, WaitingTicks, look_up
 from risk_core.engine.configuration import NS_PER_SECOND, ModelConfiguration
 from risk_core.engine.holdings import Holdings, scale_quantity
 from risk_core.engine.market import Market, MarketLayout
@@ -189,26 +189,28 @@ class Fold:
         return None
 
     def _take_ticks(self, record: Record, body: Ticks) -> None:
-        ids = body.instrument_id
-        known = (ids > 0) & (ids < len(self.column_lookup))
-        column = self.column_lookup[np.where(known, ids, 0)]
-        known &= column >= 0
-        event_ns, price = body.event_ns, body.price
-        if not known.all():
-            self.dropped["unknown_instrument"] += int((~known).sum())
-            column, event_ns, price = column[known], event_ns[known], price[known]
-        self.ticks += len(column)
-        self.waiting_ticks.mark(np.maximum(event_ns, self.closed_through_ns + 1))
-        if self.price_overrides:
-            keep = self.not_overridden(column, event_ns)
-            column, event_ns, price = column[keep], event_ns[keep], price[keep]
-        self.dropped["late"] += self.waiting_ticks.add(column, event_ns, price, record.source_id, record.source_seq, self.closed_through_ns)
+        ids, event_ns, price = body.instrument_id, body.event_ns, body.price
+        column, known, late, first_ns, last_ns = look_up(ids, event_ns, self.column_lookup, self.closed_through_ns)
+        cells = self.waiting_ticks
+        if known < len(column):
+            self.dropped["unknown_instrument"] += len(column) - known
+            keep = column >= 0
+            ids, column, event_ns, price = ids[keep], column[keep], event_ns[keep], price[keep]
+        self.ticks += known
+        if known and not self.price_overrides and cells.end_of(first_ns) == cells.end_of(last_ns):
+            cells.add_to_cell(first_ns, column, event_ns, price, record.source_id, record.source_seq)
+            self.dropped["late"] += late
+            return
+        cells.mark(np.maximum(event_ns, self.closed_through_ns + 1))
+        keep = self.not_overridden(ids, event_ns)
+        column, event_ns, price = column[keep], event_ns[keep], price[keep]
+        self.dropped["late"] += cells.add(column, event_ns, price, record.source_id, record.source_seq, self.closed_through_ns)
 
-    def not_overridden(self, column: NDArray[np.int64], event_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def not_overridden(self, instrument_ids: NDArray[np.int32], event_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which ticks no correction has replaced or removed."""
-        keep = np.ones(len(column), np.bool_)
+        keep = np.ones(len(event_ns), np.bool_)
         for instrument_id, at_ns in self.price_overrides:
-            keep &= ~((column == self.index.column_of[instrument_id]) & (event_ns == at_ns))
+            keep &= ~((instrument_ids == instrument_id) & (event_ns == at_ns))
         return keep
 
     def _take_fill(self, record: Record, place: int, fill: Fill) -> None:

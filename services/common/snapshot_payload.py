@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import starmap
-from math import isfinite
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
@@ -110,6 +108,9 @@ class LiveHead(Struct, frozen=True, gc=False):
 
 DEFAULT_CONFIDENCE: Final = 0.99
 
+_PLACE: Final = b"\0"
+"""Marks a place in a template; JSON text never holds one."""
+
 _encoder: Final = msgspec.json.Encoder()
 _live_head: Final = msgspec.json.Decoder(LiveHead)
 _live: Final = msgspec.json.Decoder(LiveNumbers)
@@ -118,40 +119,47 @@ _final: Final = msgspec.json.Decoder(FinalPayload)
 
 def encode_live(
     *,
-    node_id: int,
     log_seq: int,
     event_ns: int,
-    market_value: float,
-    pnl: float,
+    market_value: NDArray[np.float64],
+    pnl: NDArray[np.float64],
     value_at_risk: NDArray[np.float64],
     expected_shortfall: NDArray[np.float64],
     thin: NDArray[np.bool_],
     methods: tuple[str, ...],
     confidences: tuple[float, ...],
-    stale_share: float,
-    proxied_share: float,
-    thin_share: float,
-    flags: str = "",
-) -> bytes:
-    """Return the live payload of one node.
+    shares: NDArray[np.float64],
+    flags: Sequence[str],
+) -> list[bytes]:
+    """Return the live payloads of n nodes, `LiveNumbers` as JSON.
 
     Parameters
     ----------
-    value_at_risk, expected_shortfall : float64[M, C]
+    market_value, pnl : float64[n]
+        One that is not finite is sent as null.
+    value_at_risk, expected_shortfall : float64[n, M, C]
         Loss-positive. One that is not finite is sent as null with the status `not_finite`.
     thin : bool[M, C]
         Where the tail holds less than one effective scenario.
-    flags : str
-        What else degrades every number, joined by `+`, for example `short_window+degraded`.
+    shares : float64[n, 3]
+        Stale, proxied and thin share.
+    flags : n str
+        What else degrades every number of a node, joined by `+`, for example `short_window+degraded`.
     """
-    del node_id  # the key's business; kept in the signature so that a call reads as what it is
-    layout = _layout(methods, confidences, thin.tobytes(), flags)
-    var, es = value_at_risk.ravel().tolist(), expected_shortfall.ravel().tolist()
-    cells = map(Measure, var, es, layout.statuses)
-    measures = layout.table(*starmap(layout.row, zip(*[cells] * len(confidences), strict=True)))
-    quality = Quality(stale_share, proxied_share, thin_share)
-    text = _encoder.encode(LiveNumbers(iso_from_ns(event_ns), log_seq, market_value, pnl, measures, quality))
-    return text if isfinite(sum(var) + sum(es) + market_value + pnl) else _told(text)
+    nodes, tails = len(flags), thin.size
+    numbers = np.empty((nodes, 5 + 2 * tails))
+    numbers[:, 0], numbers[:, 1], numbers[:, -3:] = market_value, pnl, shares
+    numbers[:, 2:-3:2], numbers[:, 3:-3:2] = value_at_risk.reshape(nodes, tails), expected_shortfall.reshape(nodes, tails)
+    text = _encoder.encode(numbers.ravel().tolist())
+    told = text[1:-1].split(b",")  # all numbers are written by one call: most of what a payload costs
+    width = numbers.shape[1]
+    moment, marks = [iso_from_ns(event_ns).encode(), b"%d" % log_seq], thin.tobytes()
+    payloads = []
+    for k, flag in enumerate(flags):
+        pieces = _live_template(methods, confidences, marks, flag).copy()
+        pieces[1::2] = moment + told[k * width : (k + 1) * width]
+        payloads.append(b"".join(pieces))
+    return payloads if b"null" not in text else [_told(p) if b"null" in p else p for p in payloads]
 
 
 def encode_final(results: Sequence[RiskResult], day_closes: Sequence[DayCloseRow] = ()) -> bytes:
@@ -227,28 +235,28 @@ def _default_close(rows: Sequence[DayCloseRow]) -> DayCloseItem | None:
     return day_close_item(min(first, key=lambda r: abs(r.confidence - DEFAULT_CONFIDENCE)))
 
 
-class _Layout(Struct, frozen=True):
-    """Types that encode as `Measures`: a struct's keys are encoded once and for all, a dictionary's each time."""
-
-    table: Any
-    row: Any
-    statuses: list[str]
-
-
 @lru_cache(maxsize=256)
-def _layout(methods: tuple[str, ...], confidences: tuple[float, ...], thin: bytes, flags: str) -> _Layout:
+def _live_template(methods: tuple[str, ...], confidences: tuple[float, ...], thin: bytes, flags: str) -> list[bytes]:
+    """Return the JSON of `LiveNumbers` in pieces: every second one is the place of the time, the log_seq or a number."""
     fine, thinned = flags or "ok", f"thin_tail+{flags}" if flags else "thin_tail"
-    return _Layout(
-        _struct_of("Table", methods),
-        _struct_of("Row", tuple(level_of(c) for c in confidences)),
-        [thinned if t else fine for t in thin],
-    )
+    statuses = iter([thinned if t else fine for t in thin])
+    rows = [
+        _object((level_of(c), _object((("var", _PLACE), ("es", _PLACE), ("status", _text(next(statuses)))))) for c in confidences)
+        for _ in methods
+    ]
+    quality = _object((name, _PLACE) for name in Quality.__struct_fields__)
+    values = (b'"' + _PLACE + b'"', _PLACE, _PLACE, _PLACE, _object(zip(methods, rows, strict=True)), quality)
+    text = _object(zip(LiveNumbers.__struct_fields__, values, strict=True))
+    constants = text.split(_PLACE)
+    return [piece for constant in constants for piece in (constant, b"")][:-1]
 
 
-def _struct_of(name: str, keys: tuple[str, ...]) -> type[Struct]:
-    """Return a struct that is encoded as an object with these keys."""
-    fields = [(f"field_{k}", Any, msgspec.field(name=key)) for k, key in enumerate(keys)]
-    return msgspec.defstruct(name, fields, frozen=True, gc=False)
+def _object(members: Iterable[tuple[str, bytes]]) -> bytes:
+    return b"{" + b",".join(_text(name) + b":" + value for name, value in members) + b"}"
+
+
+def _text(value: str) -> bytes:
+    return _encoder.encode(value)
 
 
 def _told(text: bytes) -> bytes:

@@ -6,6 +6,7 @@ import numpy as np
 
 from risk_core.book import QUANTITY_SCALE, Fill
 from risk_core.engine.canonical import Evaluator
+from risk_core.engine.collapse import not_older
 from risk_core.engine.fold import Bucket, Fold
 from risk_core.engine.holdings import scale_quantity
 from risk_core.engine.live import LiveVectors
@@ -36,7 +37,7 @@ class LiveBook:
         self._dropped = dict(fold.dropped)
         self._quality_due_ns = 0
         self._flags: list[str] = []
-        self._quality: tuple[list[float], list[float], list[float]] = ([], [], [])
+        self._shares = np.zeros((0, 3))
         self._restart()
 
     def _restart(self) -> None:
@@ -118,22 +119,14 @@ class LiveBook:
                 pass
 
     def _take_ticks(self, body: Ticks) -> None:
-        lookup = self.fold.column_lookup
-        column = lookup[np.where((body.instrument_id > 0) & (body.instrument_id < len(lookup)), body.instrument_id, 0)]
-        event_ns, price = body.event_ns, body.price
-        if bool((np.diff(event_ns) < 0).any()):
-            order = np.argsort(event_ns, kind="stable")
-            column, event_ns, price = column[order], event_ns[order], price[order]
-        newer = (column >= 0) & (event_ns >= self.price_ns[column])
+        ids, event_ns, price = body.instrument_id, body.event_ns, body.price
         if self.fold.price_overrides:
-            newer &= self.fold.not_overridden(column, event_ns)
-        if not newer.all():
-            column, event_ns, price = column[newer], event_ns[newer], price[newer]
-        if not len(column):
-            return
-        self.vectors.apply_prices(column, price)
-        np.maximum.at(self.price_ns, column, event_ns)
-        self.event_ns = max(self.event_ns, int(event_ns.max()))
+            keep = self.fold.not_overridden(ids, event_ns)
+            ids, event_ns, price = ids[keep], event_ns[keep], price[keep]
+        column, price = not_older(ids, event_ns, price, self.fold.column_lookup, self.price_ns)
+        if len(column):
+            self.vectors.apply_prices(column, price)
+            self.event_ns = max(self.event_ns, int(self.price_ns[column].max()))
 
     def _take_fill(self, fill: Fill) -> None:
         rows = self.fold.holdings.rows(fill.node_id)
@@ -176,34 +169,22 @@ class LiveBook:
             return []
         self._refresh_quality(now_ns)
         var, es = self.vectors.measures(dirty)
-        stale, proxied, thin = self._quality
         value = self.vectors.market_value
-        pnl = value - self.opening_value - self.trade_cost
         configuration = self.fold.configuration
-        flags = self._flags
-        return [
-            Snapshot(
-                self.node_ids[p],
-                (log_seq, 0),
-                encode_live(
-                    node_id=self.node_ids[p],
-                    log_seq=log_seq,
-                    event_ns=self.event_ns,
-                    market_value=float(value[p]),
-                    pnl=float(pnl[p]),
-                    value_at_risk=var[k],
-                    expected_shortfall=es[k],
-                    thin=self.plan.thin,
-                    methods=configuration.methods,
-                    confidences=configuration.confidences,
-                    stale_share=stale[p],
-                    proxied_share=proxied[p],
-                    thin_share=thin[p],
-                    flags=flags[p],
-                ),
-            )
-            for k, p in enumerate(dirty.tolist())
-        ]
+        payloads = encode_live(
+            log_seq=log_seq,
+            event_ns=self.event_ns,
+            market_value=value[dirty],
+            pnl=(value - self.opening_value - self.trade_cost)[dirty],
+            value_at_risk=var,
+            expected_shortfall=es,
+            thin=self.plan.thin,
+            methods=configuration.methods,
+            confidences=configuration.confidences,
+            shares=self._shares[dirty],
+            flags=[self._flags[p] for p in dirty.tolist()],
+        )
+        return [Snapshot(self.node_ids[p], (log_seq, 0), text) for p, text in zip(dirty.tolist(), payloads, strict=True)]
 
     def _refresh_quality(self, now_ns: int) -> None:
         if now_ns < self._quality_due_ns:
@@ -212,5 +193,5 @@ class LiveBook:
         stale, proxied, thin, unpriced = self.evaluator.quality(
             self.window, self.quantity, self.vectors.price, self.price_ns, self.event_ns
         )
-        self._quality = (stale, proxied, thin)
+        self._shares = np.column_stack((stale, proxied, thin))
         self._flags = ["+".join(self.evaluator.flags(self.window, *q)) for q in zip(stale, proxied, unpriced, strict=True)]

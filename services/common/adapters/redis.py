@@ -15,7 +15,7 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import hiredis
@@ -111,7 +111,7 @@ class RedisSnapshots:
     def write(self, shard_id: str, epoch: int, run_id: str, kind: SnapshotKind, items: Sequence[Snapshot]) -> int:
         """Compare and set."""
         taken = 0
-        head = hashlib.sha256(run_id.encode()).hexdigest()[:16].encode() + b"%020d" % epoch
+        head = _head(run_id, epoch)
         with self._server() as client:
             for batch in _batches(items):
                 keys = [_epoch_key(shard_id), *(_node_key(shard_id, item.node_id, kind) for item in batch)]
@@ -220,13 +220,20 @@ def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield items[at : at + BATCH_MAX]
 
 
+@lru_cache(maxsize=64)
+def _head(run_id: str, epoch: int) -> bytes:
+    return hashlib.sha256(run_id.encode()).hexdigest()[:16].encode() + b"%020d" % epoch
+
+
 def _epoch_key(shard_id: str) -> str:
     return f"risk:{{{shard_id}}}:epoch"
 
 
+@lru_cache(maxsize=65_536)
 def _node_key(shard_id: str, node_id: int, kind: str) -> str:
     return f"risk:{{{shard_id}}}:node:{node_id}:{kind}"
 
 
+@lru_cache(maxsize=16)
 def _order(order: tuple[int, int]) -> bytes:
     return b"%020d%020d" % (order[0] + ORDER_OFFSET, order[1] + ORDER_OFFSET)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from risk_core.records import DayCloseRow, RiskResult
 from services.common.iso import iso_from_ns, ns_from_iso
-from services.common.snapshot_payload import decode_final, decode_live, decode_live_head, encode_final, encode_live
+from services.common.snapshot_payload import Measure, decode_final, decode_live, decode_live_head, encode_final, encode_live
 
 METHODS = ("historical", "ewma_normal")
 CONFIDENCES = (0.95, 0.99)
@@ -23,20 +23,23 @@ AS_OF_NS = 1_700_000_000_000_000_000
 
 
 def live(var: list[float], es: list[float], **changes: object) -> bytes:
+    return live_nodes([var], [es], **changes)[0]
+
+
+def live_nodes(var: list[list[float]], es: list[list[float]], **changes: object) -> list[bytes]:
+    count = len(var)
     given: dict[str, object] = {
-        "node_id": 4,
         "log_seq": 7,
         "event_ns": AS_OF_NS,
-        "market_value": 1e8,
-        "pnl": -12.5,
-        "value_at_risk": np.array(var).reshape(2, 2),
-        "expected_shortfall": np.array(es).reshape(2, 2),
+        "market_value": np.full(count, 1e8),
+        "pnl": np.full(count, -12.5),
+        "value_at_risk": np.array(var).reshape(count, 2, 2),
+        "expected_shortfall": np.array(es).reshape(count, 2, 2),
         "thin": np.array([[False, True], [False, False]]),
         "methods": METHODS,
         "confidences": CONFIDENCES,
-        "stale_share": 0.25,
-        "proxied_share": 0.125,
-        "thin_share": 0.0,
+        "shares": np.tile([0.25, 0.125, 0.0], (count, 1)),
+        "flags": [""] * count,
     }
     return encode_live(**(given | changes))  # type: ignore[arg-type]
 
@@ -54,7 +57,7 @@ def close(**changes: Any) -> DayCloseRow:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.floats(), min_size=8, max_size=8), st.floats(), st.floats())
 def test_live_keeps_every_finite_number_and_nulls_the_rest(numbers: list[float], value: float, pnl: float) -> None:
-    payload = live(numbers[:4], numbers[4:], market_value=value, pnl=pnl)
+    payload = live(numbers[:4], numbers[4:], market_value=np.array([value]), pnl=np.array([pnl]))
     told = json.loads(payload, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert told["market_value"] == (value if math.isfinite(value) else None)
     assert told["pnl"] == (pnl if math.isfinite(pnl) else None)
@@ -70,7 +73,7 @@ def test_live_keeps_every_finite_number_and_nulls_the_rest(numbers: list[float],
 
 
 def test_live_round_trip_and_head() -> None:
-    payload = live([1.0, 2.0, 3.0, 4.0], [1.5, 2.5, 3.5, 4.5], flags="short_window")
+    payload = live([1.0, 2.0, 3.0, 4.0], [1.5, 2.5, 3.5, 4.5], flags=["short_window"])
     told = decode_live(payload)
     assert (told.log_seq, told.event_time, told.market_value, told.pnl) == (7, "2023-11-14T22:13:20Z", 1e8, -12.5)
     assert told.measures["historical"]["0.99"].status == "thin_tail+short_window"
@@ -78,6 +81,15 @@ def test_live_round_trip_and_head() -> None:
     assert (told.quality.stale_share, told.quality.proxied_share, told.quality.thin_share) == (0.25, 0.125, 0.0)
     head = decode_live_head(payload)
     assert (head.log_seq, head.event_time) == (7, "2023-11-14T22:13:20Z")
+
+
+def test_many_nodes_in_one_call_are_each_as_alone() -> None:
+    var = [[1.0, 2.0, 3.0, 4.0], [math.nan, 1e300, -0.0, 5.0], [9.0, 8.0, 7.0, 6.0]]
+    flags = ["", '100 % "odd"', "short_window"]
+    together = live_nodes(var, var, flags=flags)
+    assert together == [live(row, row, flags=[flag]) for row, flag in zip(var, flags, strict=True)]
+    assert decode_live(together[1]).measures["ewma_normal"]["0.99"].status == flags[1]
+    assert decode_live(together[1]).measures["historical"]["0.95"] == Measure(None, None, "not_finite")
 
 
 def test_live_is_the_same_from_many_threads() -> None:
