@@ -14,6 +14,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
+from benchmarks.bench_service import LATENCY_NODES, latency
 from benchmarks.rows import Row, row, show
 from services.common.adapters import pulsar_sender
 from services.common.adapters.pulsar import Connection, PulsarLog, connect
@@ -126,7 +127,8 @@ def run() -> list[Row]:
             ensure_topics(settings)
             connection = connect(settings.url)
             try:
-                return _measure(connection, _open(connection).reader(None))
+                live = latency("pulsar_live", "<= 10", LATENCY_NODES, lambda store: (_open(connection), lambda log_seq: None))
+                return live + _measure(connection, _open(connection).reader(None))
             finally:
                 connection.close()
     except pytest.skip.Exception as reason:

@@ -9,11 +9,11 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ from services.common.adapters.postgres_results import PostgresResultStore
 from services.common.adapters.postgres_runs import PostgresRunStore
 from services.common.adapters.redis import RedisSnapshots
 from services.common.codec import decode, encode
-from services.common.ports import Snapshot, SnapshotKind
+from services.common.ports import Log, LogStore, Snapshot, SnapshotKind
 from services.common.runtime import Group, SystemClock
 from services.recorder.recorder import Recorder
 from services.risk.finisher import FinisherPorts
@@ -55,6 +55,10 @@ LATENCY_PAUSE_SECONDS = 0.002
 DAY_NS = 86_400 * NS_PER_SECOND
 START_NS = 10_000 * DAY_NS
 MARKET, CALENDAR = 1, 2
+
+
+Trim: TypeAlias = Callable[[int], None]
+OpenLog: TypeAlias = Callable[[LogStore], tuple[Log, Trim]]
 
 
 class WatchedSnapshots:
@@ -81,19 +85,25 @@ class WatchedSnapshots:
 class Loop:
     """A running service and the two sources that feed it."""
 
-    log: MemoryLog
+    log: Log
     worker: RiskWorker
     recorder: Recorder
     snapshots: WatchedSnapshots
     group: Group
     price: NDArray[np.float64]
+    appended: int = 0
     recorded: int = 0
     sequence: dict[int, int] = field(default_factory=dict)
 
     def send(self, source: int, event_ns: int, watermark_ns: int, body: Any) -> None:
         """Append one record."""
         self.sequence[source] = self.sequence.get(source, 0) + 1
-        self.log.append(encode(Record(source, self.sequence[source], event_ns, event_ns, watermark_ns, body)))
+        self.append(Record(source, self.sequence[source], event_ns, event_ns, watermark_ns, body))
+
+    def append(self, record: Record) -> None:
+        """Append, and count: the n-th entry has log_seq n."""
+        self.appended += 1
+        self.log.append(encode(record))
 
     def send_ticks(self, rng: np.random.Generator, event_ns: NDArray[np.int64]) -> None:
         """Append a batch of ticks of random instruments, whose prices walk on."""
@@ -108,8 +118,7 @@ class Loop:
         """Wait until everything is recorded, folded and final."""
         while True:
             self.group.check()
-            last = self.log.last_log_seq
-            if self.recorded >= last and self.worker.idle(last):
+            if self.recorded >= self.appended and self.worker.idle(self.appended):
                 return
             time.sleep(0.002)
 
@@ -131,8 +140,14 @@ def book(count: int) -> Book:
     return Book("USD", "BENCH", priced + cash_instruments(priced, "USD", INSTRUMENTS + 1), tuple(nodes), positions, default_proxy_id=1)
 
 
+def memory_log(store: LogStore) -> tuple[Log, Trim]:
+    """Return the embedded log, and how it learns what is recorded."""
+    log = MemoryLog(older=store.entries, flush_waits_for_record=True, payload_bytes_max=5_000_000)
+    return log, log.trim
+
+
 @contextmanager
-def running(cadence_ns: int, nodes: int) -> Iterator[Loop]:
+def running(cadence_ns: int, nodes: int, open_log: OpenLog = memory_log) -> Iterator[Loop]:
     """Run the loop on private servers, its window filled."""
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory())
@@ -141,13 +156,13 @@ def running(cadence_ns: int, nodes: int) -> Iterator[Loop]:
         database = PostgresDatabase(urls.history)
         stack.callback(database.close)
         store = PostgresLogStore(database, decode)
-        log = MemoryLog(older=store.entries, flush_waits_for_record=True, payload_bytes_max=5_000_000)
+        log, trim = open_log(store)
         snapshots = WatchedSnapshots(RedisSnapshots(urls.snapshots))
         clock = SystemClock()
         results = PostgresResultStore(database)
         publisher = MemoryPublisher(MemoryBroker(retained_max=1))
         held: list[Loop] = []
-        recorder = Recorder(log, store, PostgresRunStore(database, decode), "bench", lambda seq: _recorded(held, log, seq))
+        recorder = Recorder(log, store, PostgresRunStore(database, decode), "bench", lambda seq: _recorded(held[0], trim, seq))
         finishing = FinisherPorts(results, publisher, snapshots, lambda seq: held[0].recorded >= seq, clock)
         ports = WorkerPorts(log, PostgresLeases(database), PostgresRunStore(database, decode), finishing, clock, "bench")
         worker = RiskWorker(ports, WorkerSettings("bench"))
@@ -156,7 +171,7 @@ def running(cadence_ns: int, nodes: int) -> Iterator[Loop]:
         configuration = ModelConfiguration(window=SCENARIOS, correction_days=2)
         close = START_NS + (SCENARIOS + 1) * DAY_NS
         genesis = Genesis(book(nodes), "", "", "", close + 1, cadence_ns, configuration.to_json())
-        log.append(encode(Record(0, 0, START_NS, START_NS, 0, genesis)))
+        loop.append(Record(0, 0, START_NS, START_NS, 0, genesis))
         loop.group.start("recorder", lambda stop: _record(loop, stop))
         loop.group.start("reader", lambda stop: read_loop(worker, stop))
         loop.group.start("finisher", lambda stop: finish_loop(worker, stop))
@@ -165,9 +180,9 @@ def running(cadence_ns: int, nodes: int) -> Iterator[Loop]:
         yield loop
 
 
-def _recorded(held: list[Loop], log: MemoryLog, log_seq: int) -> None:
-    held[0].recorded = log_seq
-    log.trim(log_seq)
+def _recorded(loop: Loop, trim: Trim, log_seq: int) -> None:
+    loop.recorded = log_seq
+    trim(log_seq)
 
 
 def _record(loop: Loop, stop: threading.Event) -> None:
@@ -212,9 +227,9 @@ def throughput() -> Row:
     return row("ticks_per_second_core_p100", total / seconds, "ticks/s", against)
 
 
-def latency(nodes: int) -> list[Row]:
+def latency(name: str, target: str, nodes: int, open_log: OpenLog = memory_log) -> list[Row]:
     """Return the delay from append to visible in the cache, batches of five ticks, one every two milliseconds."""
-    with running(0, nodes) as loop:
+    with running(0, nodes, open_log) as loop:
         rng = np.random.default_rng(4)
         open_ns = START_NS + (SCENARIOS + 1) * DAY_NS
         sent: dict[int, float] = {}
@@ -222,7 +237,7 @@ def latency(nodes: int) -> list[Row]:
             event_ns = open_ns + np.full(LATENCY_BATCH, k + 1, np.int64) * 1_000_000
             began = time.perf_counter()
             loop.send_ticks(rng, event_ns)
-            sent[loop.log.last_log_seq] = began
+            sent[loop.appended] = began
             time.sleep(LATENCY_PAUSE_SECONDS)
         time.sleep(0.2)
         delays = []
@@ -235,14 +250,14 @@ def latency(nodes: int) -> list[Row]:
     suffix = "" if nodes == LATENCY_NODES else f"_p{nodes}"
     against = f"append to visible, {nodes} nodes all changed by each batch of {LATENCY_BATCH} ticks, every 2 ms, S = N = {SCENARIOS}"
     return [
-        row("embedded_live_p99_ms" + suffix, float(np.percentile(settled, 99)), "ms", f"<= 1: {against}"),
-        row("embedded_live_p50_ms" + suffix, float(np.percentile(settled, 50)), "ms", against),
+        row(f"{name}_p99_ms{suffix}", float(np.percentile(settled, 99)), "ms", f"{target}: {against}"),
+        row(f"{name}_p50_ms{suffix}", float(np.percentile(settled, 50)), "ms", against),
     ]
 
 
 def run() -> list[Row]:
     """Measure."""
-    return [throughput(), *latency(LATENCY_NODES), *latency(NODES)]
+    return [throughput(), *latency("embedded_live", "<= 1", LATENCY_NODES), *latency("embedded_live", "<= 1", NODES)]
 
 
 if __name__ == "__main__":
