@@ -31,6 +31,9 @@ class _Mark(msgspec.Struct, array_like=True):
     digest: str
 
 
+_mark: Final = msgspec.json.Decoder(_Mark)
+
+
 def oldest_first(
     fetch: Callable[[HistoryFilter, int, str | None], Page[Row]],
     where: HistoryFilter,
@@ -103,7 +106,7 @@ def _write(mark: _Mark) -> str:
 def _read(cursor: str, digest: str) -> tuple[int, int]:
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        mark = msgspec.json.decode(raw, type=_Mark)
+        mark = _mark.decode(raw)
     except (binascii.Error, ValueError):
         raise invalid("cursor: give back a next_cursor of this interface as it was") from None
     if mark.digest != digest:

@@ -170,6 +170,8 @@ _encoder = msgspec.msgpack.Encoder()
 def _packed(body_type: type[records.Body], wire_type: type[_Wire], forward: Callable[[Any], Any] | None = None) -> BodyFormat:
     """Return the msgpack format of a body; `forward` turns an older wire type into the current one."""
     decoder = msgspec.msgpack.Decoder(wire_type)
+    # msgspec describes a type at its first use, visibly to other threads before it is done: here only the importing one runs
+    msgspec.msgpack.Decoder(body_type)
 
     def encode(body: records.Body) -> bytes:
         try:

@@ -187,10 +187,13 @@ class _Versioned(Struct):
     schema_version: int
 
 
+_version_decoder = msgspec.json.Decoder(_Versioned)
+
+
 def _refuse(payload: bytes, error: Exception) -> NoReturn:
     """Name the version first: the fields of another may well be wrong."""
     try:
-        version = msgspec.json.decode(payload, type=_Versioned).schema_version
+        version = _version_decoder.decode(payload).schema_version
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         version = SCHEMA_VERSION
     if version != SCHEMA_VERSION:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 import sys
 import threading
@@ -140,6 +141,12 @@ def known_book(feed: Feed) -> Book:
 def imported_book(settings: Settings) -> Path:
     """Return where `book import` keeps the book."""
     return settings.data_directory / "book.csv"
+
+
+@app.callback()
+def _every_command() -> None:
+    if sys.__stderr__ is not None:
+        faulthandler.enable(sys.__stderr__)  # a crash in compiled code says where
 
 
 @app.command()

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import psycopg
@@ -115,23 +116,21 @@ def test_killed_twice_and_continued_gives_the_same_bytes(
     place = Place(tmp_path)
     words = ("run", "--from", FROM, "--to", TO, "--speed", "40", "--port", "0")
     for least in (1, DAYS * NODES * METHODS * CONFIDENCES // 3):
-        process = subprocess.Popen(place.command(*words), env=place.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        try:
-            _wait_for_results(place, least)
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            assert process.stderr is not None
-            process.stderr.close()
+        with subprocess.Popen(place.command(*words), env=place.environment, stdout=PIPE, stderr=subprocess.STDOUT) as process:
+            try:
+                _wait_for_results(place, process, least)
+            finally:
+                process.kill()
     finished = place.run()
     assert finished["run_id"] == summary["run_id"]
     assert place.rows(summary["run_id"]) == rows
 
 
-def _wait_for_results(place: Place, least: int) -> None:
+def _wait_for_results(place: Place, process: subprocess.Popen[bytes], least: int) -> None:
     """Wait until the running process has made so many rows durable."""
     deadline = time.monotonic() + LIMIT_SECONDS
     while time.monotonic() < deadline:
+        assert process.poll() is None, f"ended with {process.returncode}: {process.communicate()[0].decode(errors='replace')}"
         note = place.directory / "servers.json"
         try:
             with psycopg.connect(json.loads(note.read_text())["history"], connect_timeout=2) as connection:
@@ -146,15 +145,14 @@ def _wait_for_results(place: Place, least: int) -> None:
 
 def test_interrupt_stops_cleanly(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    process = subprocess.Popen(
-        place.command("run", "--from", FROM, "--speed", "2", "--port", "0"),
-        env=place.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    _wait_for_results(place, 1)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    words = ("run", "--from", FROM, "--speed", "2", "--port", "0")
+    with subprocess.Popen(place.command(*words), env=place.environment, stdout=PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            _wait_for_results(place, process, 1)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0, out
     assert b"goes on from here" in out
 
