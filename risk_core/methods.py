@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from math import exp, pi, sqrt
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from risk_core.conventions import (
     DEFAULT_CONVENTIONS,
@@ -213,13 +214,18 @@ class MeasurePlan:
 @lru_cache(maxsize=1024)
 def normal_quantile(tail: float) -> float:
     """Return z with P(Z > z) = tail."""
-    return float(norm.isf(tail))
+    return -float(ndtri(tail))
 
 
 @lru_cache(maxsize=1024)
 def normal_shortfall(tail: float) -> float:
     """Return E[Z | Z > z] = pdf(z) / tail."""
-    return float(norm.pdf(normal_quantile(tail)) / tail)
+    return normal_density(normal_quantile(tail)) / tail
+
+
+def normal_density(z: float) -> float:
+    """Return the standard normal density at z."""
+    return exp(-0.5 * z * z) / sqrt(2.0 * pi)
 
 
 def effective_count(weights: NDArray[np.float64]) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, sqrt
 
-from scipy.stats import norm, t
+from scipy.special import ndtr
 
 from risk_core.conventions import tail_probability
 from risk_core.measures.checks import MeasureError
@@ -37,6 +37,8 @@ def student_t_closed_form(mean: float, standard_deviation: float, degrees_of_fre
     The scale is sd sqrt((nu - 2) / nu), so nu > 2. ES = scale pdf(q) (nu + q²) / ((nu - 1) (1 - confidence)) - mean, with q the t quantile.
     """
     _check(standard_deviation)
+    from scipy.stats import t  # takes a second to import
+
     nu = degrees_of_freedom
     if not nu > 2.0:
         raise MeasureError(f"degrees_of_freedom must exceed 2, or there is no standard deviation: {nu!r}")
@@ -64,7 +66,7 @@ def lognormal_closed_form(value: float, mean: float, standard_deviation: float, 
         raise MeasureError(f"value must be positive, not {value!r}: a lognormal price never changes sign")
     tail = tail_probability(confidence)
     z = normal_quantile(tail)
-    kept = exp(mean + 0.5 * standard_deviation**2) * float(norm.cdf(-z - standard_deviation)) / tail
+    kept = exp(mean + 0.5 * standard_deviation**2) * float(ndtr(-z - standard_deviation)) / tail
     return ClosedForm(value * (1.0 - exp(mean - z * standard_deviation)), value * (1.0 - kept))
 
 

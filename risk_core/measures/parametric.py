@@ -10,11 +10,11 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from risk_core.conventions import tail_probability
 from risk_core.measures.checks import MeasureError
-from risk_core.methods import normal_quantile
+from risk_core.methods import normal_density, normal_quantile
 
 Floats = NDArray[np.float64]
 
@@ -108,7 +108,7 @@ def delta_normal(
     rest = np.array([_volatility(float(v), float(np.abs(x) @ np.abs(slope))) for v in without])
     return DeltaNormal(
         value=factor * volatility,
-        expected_shortfall=float(norm.pdf(z) / norm.sf(z)) * root * volatility,
+        expected_shortfall=normal_density(z) / float(ndtr(-z)) * root * volatility,
         volatility=root * volatility,
         standalone=factor * np.abs(x) * np.sqrt(own),
         marginal=marginal,

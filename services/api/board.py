@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
 
 import msgspec
-import structlog
 
 from services.api.context import CurrentRun, RunContext
 from services.common.iso import iso_from_ns
@@ -24,7 +24,7 @@ CLOSES_MAX: Final = 10_000
 HISTORY_ROWS: Final = 100
 """Day closes asked for: more than methods times confidences of one day."""
 
-log = structlog.get_logger("api")
+logger = logging.getLogger("api")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -145,7 +145,7 @@ class Board:
         try:
             told = decode_final(payload) if payload is not None else None
         except msgspec.DecodeError as error:
-            log.warning("final snapshot cannot be read", node_id=node_id, error=str(error))
+            logger.warning("final snapshot cannot be read", extra={"node_id": node_id, "error": str(error)})
         if told is None or told.final.log_seq < context.run.first_log_seq:
             return FinalPart(payload)
         last_close = told.last_close or known.last_close or self._close_from_history(context, node_id, now_ns)
@@ -173,5 +173,5 @@ def _is_of_run(context: RunContext, live: bytes) -> bool:
     try:
         return decode_live_head(live).log_seq >= context.run.first_log_seq
     except msgspec.DecodeError as error:
-        log.warning("live snapshot cannot be read", error=str(error))
+        logger.warning("live snapshot cannot be read", extra={"error": str(error)})
         return False

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Final, Generic, TypeVar
 
-import structlog
-
 from services.api.problems import away
 from services.common.ports import Clock, Unavailable
 
-log = structlog.get_logger("api")
+logger = logging.getLogger("api")
 
 T = TypeVar("T")
 
@@ -68,7 +67,7 @@ class Refreshed(Generic[T]):
             value = self._read()
         except Exception as error:
             if not isinstance(error, Unavailable):
-                log.error("refresh failed", exc_info=error)
+                logger.error("refresh failed", exc_info=error)
             with self._lock:
                 self._error = error
         else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import msgspec
-import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from msgspec import Meta, Struct
@@ -18,7 +18,7 @@ from services.common.ports import Unavailable
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 1
 
-log = structlog.get_logger("api")
+logger = logging.getLogger("api")
 
 
 class Problem(Struct, frozen=True):
@@ -87,7 +87,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
-        log.error("request failed", path=request.url.path, exc_info=error)
+        logger.error("request failed", extra={"path": request.url.path}, exc_info=error)
         return problem_response(ApiProblem(500, "internal-error", "the service failed; its log says why"), request.url.path)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from threading import Event, Lock, Thread
 from typing import Final
-
-import structlog
 
 from services.api.board import Board, Changes
 from services.api.problems import ApiProblem, away
@@ -23,7 +22,7 @@ CLOSES_MAX: Final = 1_000
 RETRY_MS: Final = 1_000
 """What a client is told to wait before it connects again."""
 
-log = structlog.get_logger("api")
+logger = logging.getLogger("api")
 
 
 class Subscriber:
@@ -177,7 +176,7 @@ class Hub:
                 with self._lock:
                     self._fresh |= fresh & self._subscribers
             except Exception:
-                log.exception("stream round failed")
+                logger.exception("stream round failed")
                 self._stop.wait(RUN_SECONDS)
             rounds += 1
             self._stop.wait(self._interval_seconds)

@@ -117,6 +117,13 @@ class MetricsSettings(_Section):
     port: int = Field(0, ge=0, le=65_535, description="0 switches it off")
 
 
+class LoggingSettings(_Section):
+    """Log lines on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="`plimsoll run` shows warnings and errors only")
+    json_lines: bool | None = Field(None, description="JSON lines; unset: unless standard error is a terminal")
+
+
 class Settings(BaseSettings):
     """Everything a process is told."""
 
@@ -134,6 +141,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()  # type: ignore[call-arg]
     api: ApiSettings = ApiSettings()  # type: ignore[call-arg]
     metrics: MetricsSettings = MetricsSettings()  # type: ignore[call-arg]
+    logging: LoggingSettings = LoggingSettings()  # type: ignore[call-arg]
 
 
 def load_settings(**overrides: object) -> Settings:

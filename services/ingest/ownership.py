@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from services.common.ports import Clock, Lease, Leases, Unavailable
+
+logger = logging.getLogger("ingest")
 
 RENEWALS_PER_LEASE: Final = 3
 NS_PER_SECOND: Final = 1_000_000_000
@@ -38,15 +41,21 @@ class SourceOwner:
             if self._lease is None:
                 self._lease = self._leases.acquire(self._shard_id, self._owner, self._seconds)
                 self._renewed_ns = now_ns
+                if self._lease is not None:
+                    logger.info("source taken", extra={"source": self._shard_id, "epoch": self._lease.epoch})
             elif now_ns - self._renewed_ns >= self._seconds / RENEWALS_PER_LEASE * NS_PER_SECOND:
                 if not self._leases.renew(self._lease, self._seconds):
-                    self._lease = None
+                    self._lose("the lease was not renewed in time")
                 self._renewed_ns = now_ns
         except Unavailable:
             # Without the database nobody can take over either; past the lease's end we stop to be safe.
-            if now_ns - self._renewed_ns >= self._seconds * NS_PER_SECOND:
-                self._lease = None
+            if self._lease is not None and now_ns - self._renewed_ns >= self._seconds * NS_PER_SECOND:
+                self._lose("the history, which keeps leases, is away")
         return self._lease is not None
+
+    def _lose(self, why: str) -> None:
+        self._lease = None
+        logger.warning("source lost", extra={"source": self._shard_id, "why": why})
 
     def release(self) -> None:
         """Give the lease back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
@@ -16,6 +17,8 @@ from services.ingest.ingest import Observer
 from services.ingest.log_state import read_log, scan
 from services.ingest.ownership import SourceOwner
 from services.ingest.replay import FLUSH_SECONDS_MAX, Progress, Replayer
+
+logger = logging.getLogger("ingest")
 
 STANDBY_SECONDS: Final = 0.2
 IDLE_SECONDS: Final = 0.05
@@ -84,16 +87,22 @@ class IngestService:
             observers=self.observers,
             on_progress=self.on_progress,
         )
+        progress = replayer.progress
+        logger.info("replaying", extra={"feed": self.feed.name, "days_done": progress.days_done, "days": progress.days_total})
         self.anew = False  # once: after a takeover the new run is continued
         if self.on_progress is not None:
             self.on_progress(replayer.progress)
         fills = FillsInbox(replayer.ingest, self.inbox, owner.epoch) if self.inbox is not None else None
+        told = False
         while not stop.is_set() and owner.hold():
             self._take_fills(fills)
             wait = replayer.wait_seconds()
             if wait > 0.0:
                 self.clock.sleep(min(wait, IDLE_SECONDS))
             elif not replayer.step():
+                if not told:
+                    logger.info("replay finished", extra={"feed": self.feed.name})
+                    told = True
                 replayer.ingest.flush(FLUSH_SECONDS_MAX)
                 self.clock.sleep(IDLE_SECONDS)
         replayer.ingest.flush(FLUSH_SECONDS_MAX)

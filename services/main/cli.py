@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import faulthandler
+import logging
 import signal
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,7 +24,11 @@ from risk_core.book import AssetClass, Book
 from services.common.config import Settings, SettingsError, load_settings
 from services.common.evidence_shapes import Evidence, ResultId
 from services.common.feeds.port import Feed
+from services.common.logs import configure_logging
 from services.common.runtime import worker_name
+
+if TYPE_CHECKING:
+    from services.main.processes import Parts
 
 app = typer.Typer(
     help="Plimsoll: streaming market risk. Ticks in, value at risk and expected shortfall out.\n\n"
@@ -32,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 errors = Console(stderr=True)
+logger = logging.getLogger("service")
 
 From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day with results; days before seed the window.")]
 To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")]
@@ -90,6 +97,19 @@ def settings_for(
     replay = {**settings.replay.model_dump(), **{k: v for k, v in given.items() if v is not None}}
     api = {**settings.api.model_dump(), **({} if port is None else {"port": port})}
     return load_settings(replay=replay, api=api)
+
+
+@contextmanager
+def process(name: str, read_settings: Callable[[], Settings]) -> Iterator[tuple[Parts, ExitStack, threading.Event]]:
+    """Open what every process of a stack has: settings, a log of its own doings, stores, and an event that ends it."""
+    from services.main.processes import Parts
+
+    with user_errors(), ExitStack() as stack:
+        settings, stop = read_settings(), stack.enter_context(stop_on_signal())
+        configure_logging(settings.logging.level, settings.logging.json_lines)
+        logger.info("%s starts", name, extra={"version": version("plimsoll"), "metrics_port": settings.metrics.port})
+        stack.callback(logger.info, "%s ends", name)
+        yield Parts.open(settings, stack), stack, stop
 
 
 @contextmanager
@@ -176,6 +196,7 @@ def run(
     started = time.monotonic()
     with user_errors(), ExitStack() as stack:
         settings = settings_for(from_, to, speed, feed, book, port)
+        configure_logging("warning", settings.logging.json_lines)
         view = stack.enter_context(ReplayView())
         view.say("Starting PostgreSQL and Valkey ...")
         where = wiring.addresses(settings, stack)
@@ -227,9 +248,8 @@ def ingest(ticks_per_day: TicksPerDay = 1, anew: Anew = False) -> None:
     from services.ingest.service import IngestService
     from services.main import processes, wiring
 
-    with user_errors(), ExitStack() as stack:
-        settings = service_settings()
-        parts = processes.Parts.open(settings, stack)
+    with process("ingest", service_settings) as (parts, stack, stop):
+        settings = parts.settings
         source, held = feed_and_book(settings, ticks_per_day)
         broker = wiring.broker(settings, stack)
         service = IngestService(
@@ -246,7 +266,7 @@ def ingest(ticks_per_day: TicksPerDay = 1, anew: Anew = False) -> None:
             anew=anew,
             observers=(processes.IngestObserver(parts.metrics),),
         )
-        service.run(stack.enter_context(stop_on_signal()))
+        service.run(stop)
 
 
 @app.command()
@@ -254,10 +274,8 @@ def record() -> None:
     """Keep the log in the database, verbatim: the log of record after the broker's retention."""
     from services.main import processes, wiring
 
-    with user_errors(), ExitStack() as stack:
-        settings = service_settings()
-        parts = processes.Parts.open(settings, stack)
-        processes.record(parts, wiring.broker(settings, stack), stack.enter_context(stop_on_signal()))
+    with process("record", service_settings) as (parts, stack, stop):
+        processes.record(parts, wiring.broker(parts.settings, stack), stop)
 
 
 @app.command()
@@ -265,10 +283,8 @@ def risk() -> None:
     """Compute risk: lease shards, fold the log, write live and final numbers."""
     from services.main import processes, wiring
 
-    with user_errors(), ExitStack() as stack:
-        settings = service_settings()
-        parts = processes.Parts.open(settings, stack)
-        processes.risk(parts, wiring.broker(settings, stack), stack.enter_context(stop_on_signal()))
+    with process("risk", service_settings) as (parts, stack, stop):
+        processes.risk(parts, wiring.broker(parts.settings, stack), stop)
 
 
 @app.command()
@@ -276,8 +292,8 @@ def api() -> None:
     """Serve the HTTP interface and the console over a stack's stores."""
     from services.main import processes
 
-    with user_errors(), ExitStack() as stack:
-        processes.api(processes.Parts.open(load_settings(), stack), stack.enter_context(stop_on_signal()))
+    with process("api", load_settings) as (parts, _, stop):
+        processes.api(parts, stop)
 
 
 def service_settings() -> Settings:

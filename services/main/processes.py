@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 
 from services.api.app import ApiDependencies, create_app
@@ -24,6 +26,8 @@ from services.recorder.recorder import Recorder
 from services.risk.finisher import FinisherPorts
 from services.risk.loops import finish_loop, read_loop
 from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
+
+logger = logging.getLogger("service")
 
 POLL_SECONDS = 0.2
 READY_SECONDS = 30.0
@@ -53,13 +57,18 @@ class IngestObserver:
     """Counts what ingest refuses."""
 
     metrics: Metrics
+    refused_so_far: Counter[str] = field(default_factory=Counter)
 
     def accepted(self, kind: str, count: int) -> None:
         """Counted where ticks are folded."""
 
     def refused(self, reason: str, count: int) -> None:
-        """Count refused messages by reason."""
+        """Count refused messages by reason; the first of each is logged, then every tenfold."""
         self.metrics.rejected(str(reason), count)
+        before = self.refused_so_far[reason]
+        self.refused_so_far[reason] += count
+        if len(str(before + count)) > len(str(before)) or not before:
+            logger.warning("messages refused; see the dead letters", extra={"reason": str(reason), "refused": before + count})
 
     def warned(self, warning: str, count: int) -> None:
         """Strange, but taken."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from risk_core.records import Genesis
 from services.common.codec import MalformedRecord, decode
+from services.common.outage import Outage
 from services.common.ports import Log, LoggedEntry, LogReader, LogStore, Run, RunStore, Unavailable
 from services.common.run_identity import run_identity
+
+logger = logging.getLogger("recorder")
 
 BATCH_MAX = 500
 """Records kept in one transaction."""
@@ -23,6 +27,7 @@ class Recorder:
         self.calculation = calculation
         self.recorded = recorded
         self.log_seq = 0
+        self._outage = Outage(logger, "the history or the log")
         self._reader: LogReader | None = None
         self._waiting: list[LoggedEntry] = []
 
@@ -32,6 +37,7 @@ class Recorder:
             self.log_seq = self.store.last_log_seq()
             self._reader = self.log.reader(self.store.last_position())
             self._tell()
+            logger.info("recording", extra={"after_log_seq": self.log_seq})
         if not self._waiting:
             entries = self._reader.read(BATCH_MAX, timeout_seconds)
             self._waiting = [LoggedEntry(self.log_seq + 1 + k, e.position, e.payload) for k, e in enumerate(entries)]
@@ -48,9 +54,12 @@ class Recorder:
     def try_step(self, timeout_seconds: float) -> int | None:
         """`step`, or None when the store or the log is away."""
         try:
-            return self.step(timeout_seconds)
-        except Unavailable:
+            kept = self.step(timeout_seconds)
+        except Unavailable as error:
+            self._outage.away(error)
             return None
+        self._outage.back()
+        return kept
 
     def close(self) -> None:
         """Release the reader."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +14,14 @@ import numpy as np
 from risk_core.engine.canonical import Evaluated, Evaluator, Frozen
 from risk_core.engine.fold import Bucket
 from risk_core.records import ScenarioRow
+from services.common.outage import Outage
 from services.common.ports import Checkpoint, Clock, Commit, Lease, Publisher, ResultStore, Snapshot, Snapshots, Unavailable
 from services.common.schemas import encode_day_close, encode_result
 from services.common.snapshot_payload import encode_final
 from services.common.state_codec import pack, unpack
 from services.risk.observer import Observer, Silent
+
+logger = logging.getLogger("risk")
 
 CHECKPOINT_VERSION = 1
 FLUSH_SECONDS = 10.0
@@ -69,6 +73,7 @@ class Finisher:
         """Set by whoever drives `steps` when they raise Fenced; the worker then drops the shard."""
         self.committed_log_seq = 0
         self.committed_as_of_ns = 0
+        self._outage = Outage(logger, "what finals are written to")
         self.counts = {"results": 0, "day_closes": 0, "buckets": 0, "emitted_closes": 0}
 
     def full(self) -> bool:
@@ -132,8 +137,10 @@ class Finisher:
     def _tried(self, action: Callable[[], None]) -> bool:
         try:
             action()
-        except Unavailable:
+        except Unavailable as error:
+            self._outage.away(error)
             return False
+        self._outage.back()
         return True
 
     def _frozen_before(self, item: Pending) -> Frozen | None:

@@ -21,6 +21,9 @@ class Observer(Protocol):
     def late(self, count: int) -> None:
         """Ticks came after their bucket closed."""
 
+    def rejected(self, reason: str, count: int = 1) -> None:
+        """Log entries could not be read."""
+
     def watermark(self, watermark_ns: int, run_clock_ns: int) -> None:
         """Event time is complete to here."""
 

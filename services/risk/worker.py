@@ -6,12 +6,13 @@ Single-threaded and step-wise: a thread, a process or a simulation calls `step()
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from risk_core.records import Genesis, Record
 from services.common.codec import MalformedRecord, decode
+from services.common.outage import Outage
 from services.common.ports import (
     Clock,
     Entry,
@@ -27,6 +28,8 @@ from services.common.ports import (
 from services.common.run_identity import run_identity
 from services.risk.finisher import GROUP_MAX, Finisher, FinisherPorts
 from services.risk.shard import Shard, owned_nodes
+
+logger = logging.getLogger("risk")
 
 READ_MAX = 256
 """Entries taken from the log at once."""
@@ -62,7 +65,6 @@ class WorkerPorts:
     finishing: FinisherPorts
     clock: Clock
     calculation: str
-    refused: Callable[[bytes, str, str], None] = lambda raw, reason, detail: None
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +104,7 @@ class RiskWorker:
         """Live numbers not yet in the cache, newest per node: bounded by the book."""
         self.observer = ports.finishing.observer
         self._ticks, self._late = 0, 0
+        self._history, self._log, self._cache = (Outage(logger, part) for part in ("history", "the log", "the snapshot cache"))
         self._unstarted: list[Lease] = []
         self._next_lease_ns = 0
         self._cache_again_ns = 0
@@ -113,8 +116,7 @@ class RiskWorker:
         """Do one round: leases when due, then one batch of every cursor. Return whether any entry was taken."""
         for shard in self.shards():
             if shard.finisher.fenced:
-                self.lost.append(shard.lease.shard_id)
-                self.drop(shard.lease.shard_id)
+                self._lose(shard.lease.shard_id, "a newer owner wrote")
         now_ns = self.ports.clock.now_ns()
         if now_ns >= self._next_lease_ns:
             self.tend_leases()
@@ -144,6 +146,11 @@ class RiskWorker:
         starting = bool(self._unstarted) or any(isinstance(s, Waiting) for c in self.cursors for s in c.shards)
         caught_up = not starting and all(c.log_seq >= log_seq for c in self.cursors)
         return bool(shards) and caught_up and all(s.finisher.idle() and s.refold is None for s in shards)
+
+    def _lose(self, shard_id: str, why: str) -> None:
+        logger.warning("shard lost", extra={"shard": shard_id, "why": why})
+        self.lost.append(shard_id)
+        self.drop(shard_id)
 
     def drop(self, shard_id: str) -> None:
         """Give up a shard without writing: its lease was lost, or its numbers cannot be trusted."""
@@ -175,22 +182,24 @@ class RiskWorker:
         try:
             for shard_id, lease in list(self.leases.items()):
                 if not self.ports.leases.renew(lease, ttl):
-                    self.lost.append(shard_id)
-                    self.drop(shard_id)
+                    self._lose(shard_id, "the lease was not renewed in time")
             for k in range(self.settings.shard_count):
                 shard_id = str(k)
                 if shard_id not in self.leases and self._may_take(shard_id):
                     taken = self.ports.leases.acquire(shard_id, self.settings.owner, ttl)
                     if taken is not None:
                         self.leases[shard_id] = taken
+                        logger.info("shard taken", extra={"shard": shard_id, "epoch": taken.epoch})
                         self.observer.shard_epoch(shard_id, taken.epoch)
                         self.free_since_ns.pop(shard_id, None)
                         self._unstarted.append(taken)
             while self._unstarted:
                 self._start(self._unstarted[0])
                 self._unstarted.pop(0)
-        except Unavailable:
+        except Unavailable as error:
+            self._history.away(error)
             return
+        self._history.back()
 
     def _may_take(self, shard_id: str) -> bool:
         target = self.settings.shard_target or self.settings.shard_count
@@ -212,6 +221,7 @@ class RiskWorker:
             shard.restore(checkpoint)
             shard.finisher.show_again(checkpoint)
             shard.resume()
+            logger.info("shard goes on", extra={"shard": lease.shard_id, "run_id": self.run.run_id, "log_seq": shard.log_seq})
         self._cursor(shard.position, shard.log_seq, [shard])
 
     def _know_run(self) -> None:
@@ -248,8 +258,10 @@ class RiskWorker:
             timeout = self.settings.read_timeout_seconds if first else 0.0
             try:
                 cursor.buffer.extend(cursor.reader.read(self._room(cursor), timeout))
-            except Unavailable:
+            except Unavailable as error:
+                self._log.away(error)
                 return False
+            self._log.back()
         began_ns = self.ports.clock.now_ns()
         taken = False
         while cursor.buffer and self._take(cursor, cursor.buffer[0]):
@@ -288,7 +300,7 @@ class RiskWorker:
         """Give one entry to the cursor's shards; False when it must wait for finishers."""
         log_seq = cursor.log_seq + 1
         if cursor.decoded is None or cursor.decoded[0] != log_seq:
-            cursor.decoded = (log_seq, self._decode(entry.payload))
+            cursor.decoded = (log_seq, self._decode(entry.payload, log_seq))
         record = cursor.decoded[1]
         if record is not None and isinstance(record.body, Genesis):
             if not self._begin_run(cursor, record.body, entry, log_seq):
@@ -308,12 +320,13 @@ class RiskWorker:
     def _first_log_seq(self) -> int:
         return self.run.first_log_seq if self.run is not None else 0
 
-    def _decode(self, payload: bytes) -> Record | None:
-        """Decode an entry; one that cannot be read counts in log_seq and is otherwise kept aside."""
+    def _decode(self, payload: bytes, log_seq: int) -> Record | None:
+        """Decode an entry; one that cannot be read counts in log_seq, and the recorder has its bytes."""
         try:
             return decode(payload)
         except MalformedRecord as error:
-            self.ports.refused(payload, error.reason, error.detail)
+            logger.error("log entry cannot be read", extra={"log_seq": log_seq, "reason": error.reason, "detail": error.detail})
+            self.observer.rejected(error.reason)
             return None
 
     # -------------------------------------------------------------- runs
@@ -332,6 +345,7 @@ class RiskWorker:
         except Unavailable:
             return False
         self.run, self.genesis = run, genesis
+        logger.info("run begins", extra={"run_id": run_id, "parent": parent, "log_seq": log_seq, "nodes": len(genesis.book.nodes)})
         self.observer.book(genesis.book.nodes)
         started: list[Shard | Waiting] = []
         for shard in cursor.shards:
@@ -351,6 +365,7 @@ class RiskWorker:
         self.ports.leases.release(lease)
         taken = self.ports.leases.acquire(lease.shard_id, self.settings.owner, self.settings.lease_seconds)
         if taken is None:
+            logger.warning("shard lost", extra={"shard": lease.shard_id, "why": "another worker took it as the run began"})
             self.leases.pop(lease.shard_id, None)
             self.lost.append(lease.shard_id)
             return None
@@ -416,8 +431,11 @@ class RiskWorker:
                 self.ports.finishing.snapshots.write(shard_id, shard.lease.epoch, shard.run.run_id, "live", list(waiting.values()))
                 waiting.clear()
             available = shard.finisher.rewrite()
-        except Unavailable:
+        except Unavailable as error:
+            self._cache.away(error)
             available = False
+        if shown and available:
+            self._cache.back()
         if not available:
             self.observer.snapshot_error()
             self._cache_again_ns = now_ns + CACHE_RETRY_NS

@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from services.common.logs import configure_logging
+from services.common.outage import Outage
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +51,17 @@ def test_people_get_text() -> None:
     assert "not shown" not in stream.getvalue()
     with pytest.raises(json.JSONDecodeError):
         json.loads(stream.getvalue())
+
+
+def test_an_outage_is_told_twice(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    outage = Outage(logging.getLogger("risk"), "the log")
+    outage.back()
+    outage.away("refused")
+    outage.away("refused")
+    outage.back()
+    outage.back()
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [("WARNING", "the log is away"), ("INFO", "the log is back")]
 
 
 def test_an_unknown_level_is_refused() -> None:
