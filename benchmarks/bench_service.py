@@ -162,7 +162,7 @@ def running(cadence_ns: int, nodes: int, open_log: OpenLog = memory_log) -> Iter
         results = PostgresResultStore(database)
         publisher = MemoryPublisher(MemoryBroker(retained_max=1))
         held: list[Loop] = []
-        recorder = Recorder(log, store, PostgresRunStore(database, decode), "bench", lambda seq: _recorded(held[0], trim, seq))
+        recorder = Recorder(log, store, lambda seq: _recorded(held[0], trim, seq))
         finishing = FinisherPorts(results, publisher, snapshots, lambda seq: held[0].recorded >= seq, clock)
         ports = WorkerPorts(log, PostgresLeases(database), PostgresRunStore(database, decode), finishing, clock, "bench")
         worker = RiskWorker(ports, WorkerSettings("bench"))

@@ -77,7 +77,7 @@ class Embedded:
         self.replayer = Replayer(
             self.feed, self.book, s, u.log, u.dead_letters, u.clock, state=self.state, nonce=self.nonce, anew=self.anew
         )
-        self.recorder = Recorder(u.log, u.log_store, u.runs, calculation, self._on_recorded)
+        self.recorder = Recorder(u.log, u.log_store, self._on_recorded)
         ports = WorkerPorts(
             log=u.log,
             leases=u.leases,
@@ -177,7 +177,7 @@ class Embedded:
         for k in range(self.settings.shards.count):
             checkpoint = self.universe.results.latest_checkpoint(run.run_id, str(k))
             if checkpoint is not None:
-                committed, _ = self.universe.results.committed_results(run.run_id, str(k), checkpoint.as_of_ns)
+                committed, _ = self.universe.results.committed_results(checkpoint.run_id, str(k), checkpoint.as_of_ns)
                 newest = max((r.revision for r in committed), default=0)
                 rows += [r for r in committed if r.revision == newest]
         return rows

@@ -83,7 +83,7 @@ class StoredEvidence:
             if not moment.evaluator.window.count or moment.bucket.as_of_ns < genesis.emit_from_ns:
                 raise NoEvidence(f"node {node_id} has no result yet: the first comes at {iso_from_ns(genesis.emit_from_ns)}")
         else:
-            moment = self._at(run, genesis, node, self._stored(run, ResultId(node_id, as_of_ns, method, confidence)))
+            moment = self._at(genesis, node, self._stored(run, ResultId(node_id, as_of_ns, method, confidence)))
         return _View(moment, node).components(method, confidence)
 
     def positions(self, node_id: int) -> Positions:
@@ -97,12 +97,12 @@ class StoredEvidence:
         """Return scenarios and positions behind a result."""
         run, genesis, node = self._node(result.node_id)
         stored = self._stored(run, result)
-        moment = self._at(run, genesis, node, stored)
+        moment = self._at(genesis, node, stored)
         view = _View(moment, node)
         count, scenarios = view.scenarios(stored.method, stored.confidence)
         return Explanation(
             result_id=str(_id_of(stored)),
-            run_id=run.run_id,
+            run_id=stored.run_id,
             node_id=node.node_id,
             as_of=iso_from_ns(stored.as_of_ns),
             as_of_ns=str(stored.as_of_ns),
@@ -126,7 +126,7 @@ class StoredEvidence:
         """Calculate a result again and compare bit for bit."""
         run, genesis, node = self._node(result.node_id)
         stored = self._stored(run, result)
-        return _compared(stored, self._at(run, genesis, node, stored))
+        return _compared(stored, self._at(genesis, node, stored))
 
     # ------------------------------------------------------------ finding
 
@@ -169,8 +169,10 @@ class StoredEvidence:
             raise NoEvidence(f"shard {checkpoint.shard_id} does not hold node {node.node_id}: RISK_SHARDS__COUNT is not the workers'")
         return moment
 
-    def _at(self, run: Run, genesis: Genesis, node: Node, stored: RiskResult) -> Moment:
+    def _at(self, genesis: Genesis, node: Node, stored: RiskResult) -> Moment:
         """Return the moment of a result: its checkpoint where that is kept and of the same revision, or the log folded again."""
+        run = self._runs.get(stored.run_id)
+        assert run is not None
         checkpoint = self._results.checkpoint_at(run.run_id, self._shard_of(genesis, node), stored.as_of_ns)
         if checkpoint is not None:
             moment = self._restored(run, genesis, checkpoint)

@@ -380,19 +380,6 @@ class FillFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class ExceptionCount:
-    """Judged days and exceptions of one series of forecasts, by newest revisions."""
-
-    node_id: int
-    method: str
-    horizon_days: int
-    confidence: float
-    days: int
-    exceptions_hypothetical: int
-    exceptions_actual: int
-
-
-@dataclass(frozen=True, slots=True)
 class HistoryCounts:
     """How much is kept: results, day closes and scenario rows of a run; records and fills of the log."""
 
@@ -421,8 +408,8 @@ class Queries(Protocol):
         """Return all results at each node's newest as_of, newest revisions, by key; of every node for None."""
         ...
 
-    def exception_counts(self, run_id: str, node_id: int, last_days: int | None = None) -> list[ExceptionCount]:
-        """Count a node's exceptions over its last judged days (all for None), by method, horizon and confidence."""
+    def first_as_of_ns(self, run_id: str, node_id: int) -> int | None:
+        """Return the as_of of a node's oldest result, None without any."""
         ...
 
     def nodes(self, run_id: str) -> list[Node]:

@@ -76,7 +76,7 @@ class IngestObserver:
 
 def record(parts: Parts, broker: Broker, stop: Event) -> None:
     """Keep the log until stopped."""
-    recorder = Recorder(broker.log, parts.stores.log_store, parts.stores.runs, calculation_hash())
+    recorder = Recorder(broker.log, parts.stores.log_store)
     try:
         while not stop.is_set():
             if recorder.try_step(POLL_SECONDS) is None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from db.migrate import MigrationReport, inspect, migrate
+from services.common.adapters.lineage import LineageQueries, LineageResultStore
 from services.common.adapters.postgres_connection import PostgresDatabase
 from services.common.adapters.postgres_leases import PostgresLeases
 from services.common.adapters.postgres_log_store import PostgresLogStore
@@ -16,7 +17,7 @@ from services.common.adapters.postgres_runs import PostgresDeadLetters, Postgres
 from services.common.adapters.redis import RedisSnapshots
 from services.common.codec import decode
 from services.common.config import Settings
-from services.common.ports import DeadLetters, Inbox, Log, Publisher, Queries
+from services.common.ports import DeadLetters, Inbox, Log, Publisher, Queries, ResultStore
 from services.common.runtime import SystemClock
 from services.common.schemas import MESSAGES, broker_schema
 from services.common.topics import SUBSCRIPTIONS, Topics
@@ -37,7 +38,7 @@ class Stores:
 
     database: PostgresDatabase
     leases: PostgresLeases
-    results: PostgresResultStore
+    results: ResultStore
     log_store: PostgresLogStore
     runs: PostgresRunStore
     dead_letters: DeadLetters
@@ -74,14 +75,15 @@ def stores(settings: Settings, where: Addresses, stack: ExitStack) -> Stores:
     stack.callback(database.close)
     snapshots = RedisSnapshots(where.snapshots, settings.snapshots.ttl_seconds)
     stack.callback(snapshots.close)
+    runs = PostgresRunStore(database, decode)
     return Stores(
         database=database,
         leases=PostgresLeases(database),
-        results=PostgresResultStore(database, settings.history.checkpoint_keep_days),
+        results=LineageResultStore(runs, PostgresResultStore(database, settings.history.checkpoint_keep_days)),
         log_store=PostgresLogStore(database, decode),
-        runs=PostgresRunStore(database, decode),
+        runs=runs,
         dead_letters=PostgresDeadLetters(database, settings.ingest.dead_letters_max),
-        queries=PostgresQueries(database),
+        queries=LineageQueries(runs, PostgresQueries(database)),
         snapshots=snapshots,
     )
 

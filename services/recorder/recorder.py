@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from risk_core.records import Genesis
-from services.common.codec import MalformedRecord, decode
 from services.common.outage import Outage
-from services.common.ports import Log, LoggedEntry, LogReader, LogStore, Run, RunStore, Unavailable
-from services.common.run_identity import run_identity
+from services.common.ports import Log, LoggedEntry, LogReader, LogStore, Unavailable
 
 logger = logging.getLogger("recorder")
 
@@ -20,11 +17,9 @@ BATCH_MAX = 500
 class Recorder:
     """Single-threaded and step-wise. Any number may run: keeping an entry twice changes nothing."""
 
-    def __init__(self, log: Log, store: LogStore, runs: RunStore, calculation: str, recorded: Callable[[int], None] | None = None) -> None:
+    def __init__(self, log: Log, store: LogStore, recorded: Callable[[int], None] | None = None) -> None:
         self.log = log
         self.store = store
-        self.runs = runs
-        self.calculation = calculation
         self.recorded = recorded
         self.log_seq = 0
         self._outage = Outage(logger, "the history or the log")
@@ -45,7 +40,6 @@ class Recorder:
             return 0
         kept = self._waiting
         self.store.record(kept)
-        self._register_runs(kept)
         self.log_seq = kept[-1].log_seq
         self._waiting = []
         self._tell()
@@ -69,17 +63,3 @@ class Recorder:
     def _tell(self) -> None:
         if self.recorded is not None:
             self.recorded(self.log_seq)
-
-    def _register_runs(self, entries: Sequence[LoggedEntry]) -> None:
-        for entry in entries:
-            try:
-                record = decode(entry.payload)
-            except MalformedRecord:
-                continue
-            if isinstance(record.body, Genesis):
-                previous = self.runs.latest()
-                run_id = run_identity(entry.payload, self.calculation)
-                if previous is None or previous.run_id != run_id:
-                    parent = None if previous is None else previous.run_id
-                    base = {"base_currency": record.body.book.base_currency}
-                    self.runs.register(Run(run_id, parent, entry.payload, base, entry.log_seq))

@@ -219,7 +219,7 @@ class Finisher:
         group = []
         state: dict[str, Any] = unpack(checkpoint.state)
         for as_of_ns in state["unpublished"].tolist():
-            results, day_closes = self.ports.store.committed_results(self.run_id, self.lease.shard_id, as_of_ns)
+            results, day_closes = self.ports.store.committed_results(checkpoint.run_id, self.lease.shard_id, as_of_ns)
             newest = max((r.revision for r in results), default=0)
             group.append(
                 Evaluated(

@@ -25,7 +25,7 @@ from services.common.ports import (
     Snapshot,
     Unavailable,
 )
-from services.common.run_identity import run_identity
+from services.common.run_identity import first_run, run_under
 from services.risk.finisher import GROUP_MAX, Finisher, FinisherPorts
 from services.risk.shard import Shard, owned_nodes
 
@@ -183,9 +183,8 @@ class RiskWorker:
             for shard_id, lease in list(self.leases.items()):
                 if not self.ports.leases.renew(lease, ttl):
                     self._lose(shard_id, "the lease was not renewed in time")
-            for k in range(self.settings.shard_count):
-                shard_id = str(k)
-                if shard_id not in self.leases and self._may_take(shard_id):
+            for shard_id in self._wanted():
+                if self._may_take(shard_id):
                     taken = self.ports.leases.acquire(shard_id, self.settings.owner, ttl)
                     if taken is not None:
                         self.leases[shard_id] = taken
@@ -200,6 +199,10 @@ class RiskWorker:
             self._history.away(error)
             return
         self._history.back()
+
+    def _wanted(self) -> list[str]:
+        others = [s for s in map(str, range(self.settings.shard_count)) if s not in self.leases]
+        return [] if others and self.superseded() else others
 
     def _may_take(self, shard_id: str) -> bool:
         target = self.settings.shard_target or self.settings.shard_count
@@ -225,12 +228,24 @@ class RiskWorker:
         self._cursor(shard.position, shard.log_seq, [shard])
 
     def _know_run(self) -> None:
-        run = self.ports.runs.latest()
-        if run is not None and (self.run is None or run.run_id != self.run.run_id):
-            body = decode(run.genesis).body
-            assert isinstance(body, Genesis)
-            self.run, self.genesis = run, body
-            self.observer.book(body.book.nodes)
+        newest = self.ports.runs.latest()
+        if newest is None or (self.run is not None and newest.genesis == self.run.genesis):
+            return
+        run = run_under(self.ports.calculation, newest)
+        if run is not newest:
+            self.ports.runs.register(run)
+            logger.info("run goes on under another calculation", extra={"run_id": run.run_id, "parent": run.parent_run_id})
+        body = decode(run.genesis).body
+        assert isinstance(body, Genesis)
+        self.run, self.genesis = run, body
+        self.observer.book(body.book.nodes)
+
+    def superseded(self) -> bool:
+        """Return whether a process of another calculation was started since: this one keeps its shards and takes no more."""
+        if self.run is None:
+            return False
+        newest = self.ports.runs.latest()
+        return newest is not None and newest.genesis == self.run.genesis and newest.run_id != self.run.run_id
 
     def _shard(self, lease: Lease) -> Shard:
         assert self.run is not None
@@ -332,20 +347,19 @@ class RiskWorker:
     # -------------------------------------------------------------- runs
 
     def _begin_run(self, cursor: Cursor, genesis: Genesis, entry: Entry, log_seq: int) -> bool:
-        run_id = run_identity(entry.payload, self.ports.calculation)
-        if self.run is not None and (self.run.run_id == run_id or log_seq <= self.run.first_log_seq):
+        run = first_run(entry.payload, genesis.book.base_currency, self.ports.calculation, self.run, log_seq)
+        if self.run is not None and (self.run.run_id == run.run_id or log_seq <= self.run.first_log_seq):
             self._start_waiting(cursor)
             return True
         if any(isinstance(s, Shard) and not s.finisher.idle() for s in cursor.shards):
             return False
-        parent = None if self.run is None else self.run.run_id
-        run = Run(run_id, parent, entry.payload, {"base_currency": genesis.book.base_currency}, log_seq)
         try:
             self.ports.runs.register(run)
         except Unavailable:
             return False
         self.run, self.genesis = run, genesis
-        logger.info("run begins", extra={"run_id": run_id, "parent": parent, "log_seq": log_seq, "nodes": len(genesis.book.nodes)})
+        names = {"run_id": run.run_id, "parent": run.parent_run_id}
+        logger.info("run begins", extra={**names, "log_seq": log_seq, "nodes": len(genesis.book.nodes)})
         self.observer.book(genesis.book.nodes)
         started: list[Shard | Waiting] = []
         for shard in cursor.shards:

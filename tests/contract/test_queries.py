@@ -8,7 +8,7 @@ import pytest
 from risk_core.book import Fill
 from risk_core.records import Fills, Record
 from services.common.codec import encode
-from services.common.ports import Commit, ExceptionCount, FillFilter, HistoryCounts, HistoryFilter, LoggedEntry, Page, Unavailable
+from services.common.ports import Commit, FillFilter, HistoryCounts, HistoryFilter, LoggedEntry, Page, Unavailable
 from tests.contract.store_fixtures import (
     RUN,
     Stores,
@@ -105,15 +105,6 @@ def test_filters_narrow(filled: Stores) -> None:
 def test_exceptions_are_judged_by_the_newest_revision(filled: Stores) -> None:
     where = HistoryFilter(RUN, 1, method="historical", confidence=0.99, exceptions_only=True)
     assert [r.as_of_ns for r in every(lambda c: filled.queries.day_closes(where, 2, c))] == [as_of(4), as_of(2), as_of(1)]
-    counts = filled.queries.exception_counts(RUN, 1)
-    assert counts == [
-        ExceptionCount(1, "ewma_normal", 1, 0.95, 6, 1, 2),
-        ExceptionCount(1, "ewma_normal", 1, 0.99, 6, 1, 2),
-        ExceptionCount(1, "historical", 1, 0.95, 6, 1, 2),
-        ExceptionCount(1, "historical", 1, 0.99, 6, 1, 3),
-    ]
-    assert filled.queries.exception_counts(RUN, 1, last_days=2)[-1] == ExceptionCount(1, "historical", 1, 0.99, 2, 1, 1)
-    assert filled.queries.exception_counts(RUN, 9) == []
 
 
 def test_latest_results_are_each_nodes_own(filled: Stores) -> None:

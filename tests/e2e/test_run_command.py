@@ -126,6 +126,26 @@ def test_killed_twice_and_continued_gives_the_same_bytes(
     assert place.rows(summary["run_id"]) == rows
 
 
+def test_an_upgrade_goes_on_in_a_child_run(whole: tuple[Place, dict[str, Any], tuple[list[Any], list[Any]]], tmp_path: Path) -> None:
+    """Rows of an older calculation stay as they are; history, evidence and the summary go on over both."""
+    _, summary, (results, day_closes) = whole
+    place = Place(tmp_path)
+    older = place.run(until="2008-10-15")
+    with EmbeddedServers(place.directory) as urls, psycopg.connect(urls.history) as connection:
+        connection.execute('UPDATE runs SET description = description || \'{"calculation": "older"}\'')
+    newer = place.run()
+    assert newer["run_id"] != older["run_id"]
+    assert (newer["nodes"], newer["results"], newer["state"]) == (summary["nodes"], summary["results"], "finished")
+    before, after = place.rows(older["run_id"]), place.rows(newer["run_id"])
+    assert before[0]
+    assert after[0]
+    assert (sorted(before[0] + after[0]), sorted(before[1] + after[1])) == (results, day_closes)
+    for as_of_ns, run_id in ((before[0][0][1], older["run_id"]), (after[0][0][1], newer["run_id"])):
+        explained = json.loads(place.call("explain", f"1:{as_of_ns}:historical:0.99", "--json").stdout)
+        assert explained["run_id"] == run_id
+        assert explained["reproduction"]["matches"] is True
+
+
 def _wait_for_results(place: Place, process: subprocess.Popen[bytes], least: int) -> None:
     """Wait until the running process has made so many rows durable."""
     deadline = time.monotonic() + LIMIT_SECONDS

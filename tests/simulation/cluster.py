@@ -5,13 +5,15 @@ One seed fixes the world, the interleaving and every fault: what it finds, it fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 
 from risk_core.records import DayCloseRow, Record, RiskResult
+from services.common.adapters.lineage import LineageResultStore
 from services.common.adapters.memory_log import MemoryLog
 from services.common.adapters.memory_snapshots import MemorySnapshots
 from services.common.adapters.memory_stores import MemoryDatabase, MemoryLeases, MemoryResultStore, MemoryRunStore
@@ -22,6 +24,8 @@ from services.risk.finisher import Finisher, FinisherPorts
 from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
 from tests.oracle import expected
 from tests.worlds import HOUR_NS, interleave, make_world
+
+Row = TypeVar("Row", RiskResult, DayCloseRow)
 
 ROUND_NS = 50_000_000
 LEASE_SECONDS = 2.0
@@ -86,12 +90,14 @@ class Cluster:
         self.records = interleave(world, seed, repeats=seed % 2 == 0)
         self.shard_count = int(self.rng.integers(1, 4))
         self.process_count = int(self.rng.choice([1, 2, 2, 3]))
+        self.upgrades = seed % 4 == 1  # a process may start under another calculation, an older one again too
         self.processes: list[Process] = []
         self.born = 0
         self.round = 0
         self.appended = 0
         self.away_until = {"database": 0, "cache": 0}
         self.seen_orders: dict[tuple[str, int, str], tuple[int, tuple[int, int]]] = {}
+        self._counted = (0, 0), (0, 0)
         self.fenced = 0
         self.crashed = 0
         for _ in range(self.process_count):
@@ -143,13 +149,14 @@ class Cluster:
 
     def _start(self) -> None:
         self.born += 1
+        store = LineageResultStore(self.runs, self.store)
         ports = WorkerPorts(
             log=self.log,
             leases=self.leases,
             runs=self.runs,
-            finishing=FinisherPorts(self.store, MemoryPublisher(self.broker), self.snapshots, lambda log_seq: True, self.clock),
+            finishing=FinisherPorts(store, MemoryPublisher(self.broker), self.snapshots, lambda log_seq: True, self.clock),
             clock=self.clock,
-            calculation="simulated",
+            calculation=f"simulated {self.rng.integers(1, 4) if self.upgrades and self.faults else 1}",
         )
         settings = WorkerSettings(
             owner=f"worker-{self.born}",
@@ -226,9 +233,13 @@ class Cluster:
         if self.rng.random() < 0.3:  # empty, and nothing new will come: refreshing must fill it
             self.snapshots.clear()
             self.seen_orders.clear()
+        self.database.available = True
         self.away_until = {"database": 0, "cache": self.round + 200 if self.rng.random() < 0.3 else 0}
-        for process in self.processes:
+        for process in list(self.processes):
             process.asleep_until = 0
+            if process.worker.superseded():  # the upgrade is completed: a process of the newest calculation comes instead
+                self._crash(process)
+        self.upgrades = False
 
     # ------------------------------------------------------------ checks
 
@@ -252,13 +263,17 @@ class Cluster:
             self.seen_orders[key] = (held.epoch, held.order)
 
     def results(self) -> dict[tuple[object, ...], RiskResult]:
-        return {(r.node_id, r.as_of_ns, r.method, r.confidence, r.revision): r for r in self.database.results.values()}
+        return _of_all_runs(self.database.results.values())
 
     def day_closes(self) -> dict[tuple[object, ...], DayCloseRow]:
-        return {(r.node_id, r.as_of_ns, r.method, r.confidence, r.revision): r for r in self.database.day_closes.values()}
+        return _of_all_runs(self.database.day_closes.values())
 
     def _complete(self, results: int, day_closes: int) -> bool:
-        return len(self.database.results) >= results and len(self.database.day_closes) >= day_closes
+        kept = len(self.database.results), len(self.database.day_closes)
+        if kept != self._counted[0]:
+            self._counted = kept, (len(self.results()), len(self.day_closes()))
+        found = self._counted[1]
+        return found[0] >= results and found[1] >= day_closes
 
     def _idle(self) -> bool:
         held = {s for p in self.processes for s in p.worker.leases}
@@ -301,6 +316,16 @@ class Cluster:
         shown = {node_id: held.order for (_, node_id, kind), held in self.snapshots._held.items() if kind == "final"}
         if shown != newest:
             raise Violation(f"snapshots: {shown} are not the newest rows {newest}")
+
+
+def _of_all_runs(rows: Iterable[Row]) -> dict[tuple[object, ...], Row]:
+    """Return rows by key; a run and its child may both have one, and then the same."""
+    found: dict[tuple[object, ...], Row] = {}
+    for row in rows:
+        other = found.setdefault((row.node_id, row.as_of_ns, row.method, row.confidence, row.revision), row)
+        if replace(other, run_id="") != replace(row, run_id=""):
+            raise Violation(f"runs: {row} is not {other}")
+    return found
 
 
 def _compare(what: str, got: dict[tuple[object, ...], tuple[float, ...]], wanted: dict[tuple[object, ...], tuple[float, ...]]) -> None:  # type: ignore[misc]

@@ -30,9 +30,10 @@ def test_seeds_that_once_failed(seed: int) -> None:
 
 
 def test_faults_really_happen() -> None:
-    """The scheduler crashes processes and lets stale owners be fenced, or it would prove nothing."""
+    """The scheduler crashes processes, lets stale owners be fenced, and upgrades, or it would prove nothing."""
     clusters = [Cluster(seed) for seed in range(60)]
     for cluster in clusters:
         cluster.run()
     assert sum(c.crashed for c in clusters) > 40
     assert sum(c.fenced for c in clusters) > 5
+    assert sum(len(c.database.runs) > 1 for c in clusters) > 5

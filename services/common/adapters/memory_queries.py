@@ -10,7 +10,7 @@ from risk_core.records import DayCloseRow, RiskResult
 from services.common.adapters.memory_stores import MemoryDatabase
 from services.common.adapters.paging import check_limit, decode_cursor, page_of
 from services.common.adapters.rows import FILL_PAGE_KINDS, HISTORY_PAGE_KINDS, fill_page_key, history_page_key, key_of
-from services.common.ports import ExceptionCount, FillFilter, FillRow, HistoryCounts, HistoryFilter, Page
+from services.common.ports import FillFilter, FillRow, HistoryCounts, HistoryFilter, Page
 
 RowT = TypeVar("RowT", RiskResult, DayCloseRow)
 T = TypeVar("T")
@@ -45,18 +45,11 @@ class MemoryQueries:
             newest[row.node_id] = max(row.as_of_ns, newest.get(row.node_id, row.as_of_ns))
         return sorted(_newest_revisions([r for r in rows if r.as_of_ns == newest[r.node_id]]), key=key_of)
 
-    def exception_counts(self, run_id: str, node_id: int, last_days: int | None = None) -> list[ExceptionCount]:
-        """Count exceptions."""
+    def first_as_of_ns(self, run_id: str, node_id: int) -> int | None:
+        """Return the as_of of a node's oldest result."""
         self._database.require()
-        series: dict[tuple[str, int, float], list[DayCloseRow]] = {}
-        for row in _history(list(self._database.day_closes.values()), HistoryFilter(run_id, node_id)):
-            series.setdefault((row.method, row.horizon_days, row.confidence), []).append(row)
-        counts = []
-        for key in sorted(series):
-            days = sorted(series[key], key=lambda row: -row.as_of_ns)[:last_days]
-            hypothetical = sum(row.exception_hypothetical for row in days)
-            counts.append(ExceptionCount(node_id, *key, len(days), hypothetical, sum(row.exception_actual for row in days)))
-        return counts
+        of_node = (r.as_of_ns for r in self._database.results.values() if (r.run_id, r.node_id) == (run_id, node_id))
+        return min(of_node, default=None)
 
     def nodes(self, run_id: str) -> list[Node]:
         """Return the nodes of a run."""

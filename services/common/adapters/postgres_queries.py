@@ -13,7 +13,7 @@ from services.common.adapters.paging import check_limit, decode_cursor, page_of
 from services.common.adapters.postgres_columns import DAY_CLOSES, FILL_COLUMNS, RESULTS, Table, timestamp
 from services.common.adapters.postgres_connection import PostgresDatabase
 from services.common.adapters.rows import FILL_PAGE_KINDS, HISTORY_PAGE_KINDS, fill_page_key, history_page_key, key_of
-from services.common.ports import ExceptionCount, FillFilter, FillRow, HistoryCounts, HistoryFilter, Page
+from services.common.ports import FillFilter, FillRow, HistoryCounts, HistoryFilter, Page
 
 RowT = TypeVar("RowT", RiskResult, DayCloseRow)
 
@@ -49,19 +49,7 @@ WITH RECURSIVE found AS (
 )
 SELECT node_id FROM found WHERE node_id IS NOT NULL
 """
-_EXCEPTIONS: Final[LiteralString] = """
-SELECT method, horizon_days, confidence, count(*), count(*) FILTER (WHERE exception_hypothetical), count(*) FILTER (WHERE exception_actual)
-FROM (
-    SELECT *, row_number() OVER (PARTITION BY method, horizon_days, confidence ORDER BY as_of DESC) AS day
-    FROM (
-        SELECT DISTINCT ON (as_of, method, horizon_days, confidence) *
-        FROM day_closes WHERE run_id = %s AND node_id = %s
-        ORDER BY as_of DESC, method DESC, horizon_days DESC, confidence DESC, revision DESC
-    ) AS newest
-) AS numbered
-WHERE %s::bigint IS NULL OR day <= %s
-GROUP BY method, horizon_days, confidence ORDER BY method, horizon_days, confidence
-"""
+_FIRST: Final[LiteralString] = "SELECT as_of_ns FROM risk_results WHERE run_id = %s AND node_id = %s ORDER BY as_of LIMIT 1"
 _NODES: Final[LiteralString] = "SELECT node_id, name, kind, parent_id, currency, description FROM nodes WHERE run_id = %s ORDER BY ordinal"
 _INSTRUMENTS: Final[LiteralString] = """
 SELECT instrument_id, symbol, asset_class, currency, proxy_id, shock, fx_currency, adjusted, synthetic
@@ -99,9 +87,9 @@ class PostgresQueries:
             rows = cursor.execute(query, (sorted(set(wanted)), run_id, run_id)).fetchall()
         return sorted((RESULTS.load(row) for row in rows), key=key_of)
 
-    def exception_counts(self, run_id: str, node_id: int, last_days: int | None = None) -> list[ExceptionCount]:
-        """Count exceptions."""
-        return [ExceptionCount(node_id, *row) for row in self._rows(_EXCEPTIONS, (run_id, node_id, last_days, last_days))]
+    def first_as_of_ns(self, run_id: str, node_id: int) -> int | None:
+        """Return the as_of of a node's oldest result."""
+        return next((row[0] for row in self._rows(_FIRST, (run_id, node_id))), None)
 
     def nodes(self, run_id: str) -> list[Node]:
         """Return the nodes of a run."""

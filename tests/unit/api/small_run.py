@@ -63,7 +63,7 @@ class SmallRun:
         ports = WorkerPorts(self.log, MemoryLeases(self.database), self.runs, finishing, self.clock, "test")
         settings = WorkerSettings("worker", self.shard_count, 0, 5.0, 1_000, 0.0)
         self.worker = RiskWorker(ports, settings)
-        self.recorder = Recorder(self.log, self.log_store, self.runs, "test")
+        self.recorder = Recorder(self.log, self.log_store)
         self.appended = 0
 
     def play(self, count: int | None = None) -> SmallRun:
