@@ -50,6 +50,8 @@ class FinisherPorts:
     """Whether the log of record holds everything through this log_seq; checkpoints never pass it."""
     clock: Clock
     observer: Observer = field(default_factory=Silent)
+    cache: Outage = field(default_factory=lambda: Outage(logger, "the snapshot cache"))
+    """What was seen of the cache."""
 
 
 class Finisher:
@@ -205,9 +207,11 @@ class Finisher:
         if taken:
             try:
                 self.ports.snapshots.write(self.lease.shard_id, self.lease.epoch, self.run_id, "final", list(taken.values()))
-            except Unavailable:
+            except Unavailable as error:
+                self.ports.cache.away(error)
                 self.dirty = {**taken, **self.dirty}
                 return False
+            self.ports.cache.back()
         return True
 
     def refresh(self) -> None:

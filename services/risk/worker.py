@@ -104,7 +104,7 @@ class RiskWorker:
         """Live numbers not yet in the cache, newest per node: bounded by the book."""
         self.observer = ports.finishing.observer
         self._ticks, self._late = 0, 0
-        self._history, self._log, self._cache = (Outage(logger, part) for part in ("history", "the log", "the snapshot cache"))
+        self._history, self._log = Outage(logger, "the history"), Outage(logger, "the log")
         self._unstarted: list[Lease] = []
         self._next_lease_ns = 0
         self._cache_again_ns = 0
@@ -444,12 +444,11 @@ class RiskWorker:
             if waiting:
                 self.ports.finishing.snapshots.write(shard_id, shard.lease.epoch, shard.run.run_id, "live", list(waiting.values()))
                 waiting.clear()
+                self.ports.finishing.cache.back()
             available = shard.finisher.rewrite()
         except Unavailable as error:
-            self._cache.away(error)
+            self.ports.finishing.cache.away(error)
             available = False
-        if shown and available:
-            self._cache.back()
         if not available:
             self.observer.snapshot_error()
             self._cache_again_ns = now_ns + CACHE_RETRY_NS

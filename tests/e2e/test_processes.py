@@ -306,6 +306,6 @@ def test_logs_tell_what_happened(outcome: Outcome) -> None:
     workers = [told for name, told in outcome.told.items() if name.startswith("risk")]
     assert sum(told.count("shard taken") for told in workers) > SHARDS
     assert any("shard goes on" in told for told in workers)
-    assert any(told.count(CACHE_AWAY) == told.count(CACHE_BACK) == 1 for told in workers)
+    assert any(told.count(CACHE_AWAY) == told.count(CACHE_BACK) >= 1 for told in workers)
     assert outcome.told["ingest"] == ["ingest starts", "source taken", "replaying", "replay finished", "ingest ends"]
     assert outcome.told["record"] == ["record starts", "recording", "record ends"]
