@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,6 +34,7 @@ from services.common.adapters.redis import RedisSnapshots
 from services.common.codec import decode, encode
 from services.common.ports import Log, LogStore, Snapshot, SnapshotKind
 from services.common.runtime import Group, SystemClock
+from services.recorder.loop import Recorded, record_loop
 from services.recorder.recorder import Recorder
 from services.risk.finisher import FinisherPorts
 from services.risk.loops import finish_loop, read_loop
@@ -92,8 +92,10 @@ class Loop:
     group: Group
     price: NDArray[np.float64]
     appended: int = 0
-    recorded: int = 0
+    recorded: Recorded = field(default_factory=Recorded)
     sequence: dict[int, int] = field(default_factory=dict)
+    sent: dict[int, float] = field(default_factory=dict)
+    """When each entry was appended."""
 
     def send(self, source: int, event_ns: int, watermark_ns: int, body: Any) -> None:
         """Append one record."""
@@ -103,7 +105,9 @@ class Loop:
     def append(self, record: Record) -> None:
         """Append, and count: the n-th entry has log_seq n."""
         self.appended += 1
-        self.log.append(encode(record))
+        payload = encode(record)
+        self.sent[self.appended] = time.perf_counter()
+        self.log.append(payload)
 
     def send_ticks(self, rng: np.random.Generator, event_ns: NDArray[np.int64]) -> None:
         """Append a batch of ticks of random instruments, whose prices walk on."""
@@ -118,7 +122,7 @@ class Loop:
         """Wait until everything is recorded, folded and final."""
         while True:
             self.group.check()
-            if self.recorded >= self.appended and self.worker.idle(self.appended):
+            if self.recorded.holds(self.appended) and self.worker.idle(self.appended):
                 return
             time.sleep(0.002)
 
@@ -163,7 +167,7 @@ def running(cadence_ns: int, nodes: int, open_log: OpenLog = memory_log) -> Iter
         publisher = MemoryPublisher(MemoryBroker(retained_max=1))
         held: list[Loop] = []
         recorder = Recorder(log, store, lambda seq: _recorded(held[0], trim, seq))
-        finishing = FinisherPorts(results, publisher, snapshots, lambda seq: held[0].recorded >= seq, clock)
+        finishing = FinisherPorts(results, publisher, snapshots, lambda seq: held[0].recorded.holds(seq), clock)
         ports = WorkerPorts(log, PostgresLeases(database), PostgresRunStore(database, decode), finishing, clock, "bench")
         worker = RiskWorker(ports, WorkerSettings("bench"))
         loop = Loop(log, worker, recorder, snapshots, Group(), np.random.default_rng(1).uniform(10, 300, INSTRUMENTS))
@@ -172,7 +176,7 @@ def running(cadence_ns: int, nodes: int, open_log: OpenLog = memory_log) -> Iter
         close = START_NS + (SCENARIOS + 1) * DAY_NS
         genesis = Genesis(book(nodes), "", "", "", close + 1, cadence_ns, configuration.to_json())
         loop.append(Record(0, 0, START_NS, START_NS, 0, genesis))
-        loop.group.start("recorder", lambda stop: _record(loop, stop))
+        loop.group.start("recorder", lambda stop: record_loop(recorder, stop, loop.recorded.hurry))
         loop.group.start("reader", lambda stop: read_loop(worker, stop))
         loop.group.start("finisher", lambda stop: finish_loop(worker, stop))
         stack.callback(loop.group.close)
@@ -181,13 +185,8 @@ def running(cadence_ns: int, nodes: int, open_log: OpenLog = memory_log) -> Iter
 
 
 def _recorded(loop: Loop, trim: Trim, log_seq: int) -> None:
-    loop.recorded = log_seq
+    loop.recorded.log_seq = log_seq
     trim(log_seq)
-
-
-def _record(loop: Loop, stop: threading.Event) -> None:
-    while not stop.is_set():
-        loop.recorder.step(0.05)
 
 
 def _fill_window(loop: Loop) -> None:
@@ -232,19 +231,15 @@ def latency(name: str, target: str, nodes: int, open_log: OpenLog = memory_log) 
     with running(0, nodes, open_log) as loop:
         rng = np.random.default_rng(4)
         open_ns = START_NS + (SCENARIOS + 1) * DAY_NS
-        sent: dict[int, float] = {}
+        first = loop.appended + 1
         for k in range(LATENCY_BATCHES):
-            event_ns = open_ns + np.full(LATENCY_BATCH, k + 1, np.int64) * 1_000_000
-            began = time.perf_counter()
-            loop.send_ticks(rng, event_ns)
-            sent[loop.appended] = began
+            loop.send_ticks(rng, open_ns + np.full(LATENCY_BATCH, k + 1, np.int64) * 1_000_000)
             time.sleep(LATENCY_PAUSE_SECONDS)
         time.sleep(0.2)
-        delays = []
-        for log_seq, began in sent.items():
-            seen = next((at for order, at in loop.snapshots.visible if order >= log_seq), None)
-            if seen is not None:
-                delays.append((seen - began) * 1e3)
+        shown = np.array([log_seq for log_seq, _ in loop.snapshots.visible])
+        at = [moment for _, moment in loop.snapshots.visible]
+        places = {log_seq: int(np.searchsorted(shown, log_seq)) for log_seq in range(first, loop.appended + 1)}
+        delays = [(at[k] - loop.sent[log_seq]) * 1e3 for log_seq, k in places.items() if k < len(at)]
     assert len(delays) > LATENCY_BATCHES * 0.99, f"only {len(delays)} of {LATENCY_BATCHES} batches became visible"
     settled = np.array(delays[100:])
     suffix = "" if nodes == LATENCY_NODES else f"_p{nodes}"

@@ -19,6 +19,7 @@ from services.common.runtime import Group, worker_name
 from services.common.status import RunStatus
 from services.ingest.log_state import LogState
 from services.ingest.replay import Replayer
+from services.recorder.loop import Recorded, record_loop
 from services.recorder.recorder import Recorder
 from services.risk.finisher import FinisherPorts
 from services.risk.loops import finish_loop, read_loop
@@ -46,14 +47,6 @@ class Universe:
     snapshots: Snapshots
 
 
-@dataclass(slots=True)
-class _Recorded:
-    log_seq: int = 0
-
-    def holds(self, log_seq: int) -> bool:
-        return self.log_seq >= log_seq
-
-
 @dataclass
 class Embedded:
     """A replay with everything behind it, started by `start`, watched by `status`, ended by `close`."""
@@ -67,7 +60,7 @@ class Embedded:
     anew: bool = False
     nonce: str = ""
     group: Group = field(default_factory=Group)
-    _recorded: _Recorded = field(default_factory=_Recorded)
+    _recorded: Recorded = field(default_factory=Recorded)
     _started: float = field(default_factory=time.monotonic)
     _rate: tuple[float, int, float] = (0.0, 0, 0.0)
 
@@ -188,9 +181,7 @@ class Embedded:
         self.replayer.run(stop)
 
     def _record_loop(self, stop: Event) -> None:
-        while not stop.is_set():
-            if self.recorder.try_step(0.2) is None:
-                stop.wait(POLL_SECONDS)
+        record_loop(self.recorder, stop, self._recorded.hurry)
 
     def _on_recorded(self, log_seq: int) -> None:
         self._recorded.log_seq = log_seq

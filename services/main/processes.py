@@ -22,6 +22,7 @@ from services.common.status import RunStatus
 from services.embedded import Embedded
 from services.main.stored_status import StoredStatus
 from services.main.wiring import Broker, Stores, addresses, stores
+from services.recorder.loop import record_loop
 from services.recorder.recorder import Recorder
 from services.risk.finisher import FinisherPorts
 from services.risk.loops import finish_loop, read_loop
@@ -77,12 +78,14 @@ class IngestObserver:
 def record(parts: Parts, broker: Broker, stop: Event) -> None:
     """Keep the log until stopped."""
     recorder = Recorder(broker.log, parts.stores.log_store)
+
+    def tell(kept: int | None) -> None:
+        parts.metrics.log_seq(recorder.log_seq)
+        if kept is None:
+            parts.metrics.history_error()
+
     try:
-        while not stop.is_set():
-            if recorder.try_step(POLL_SECONDS) is None:
-                parts.metrics.history_error()
-                stop.wait(POLL_SECONDS)
-            parts.metrics.log_seq(recorder.log_seq)
+        record_loop(recorder, stop, Event(), tell)
     finally:
         recorder.close()
 
