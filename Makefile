@@ -26,7 +26,7 @@ lint: $(VENV)/.dev console/dist/index.html ## Style, types and import rules
 	@$(BIN)/lint-imports
 
 sim: $(VENV)/.dev ## Simulate SEEDS=10000 faulty runs of the risk cluster
-	@PLIMSOLL_SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/simulation/test_simulation.py -q
+	@$(BIN)/python -m tests.simulation $(SEEDS)
 
 bench: $(VENV)/.dev ## Measure against peers and floors; writes build/bench.json
 	@$(UV) --require-hashes -r requirements/bench.txt

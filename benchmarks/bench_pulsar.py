@@ -26,7 +26,7 @@ from tests.real_servers import run_pulsar
 
 RECORD_OVERHEAD_BYTES = 56
 TICK_BYTES = 20
-TENANT = "benchmark"
+TENANT, LIVE_TENANT = "benchmark", "benchmark-live"
 MODES: Mapping[str, Mapping[str, Any]] = {
     "as set": pulsar_sender.BATCHING,
     "no batching": {"batching_enabled": False},
@@ -58,8 +58,8 @@ def _broker() -> Iterator[LogSettings]:
         yield LogSettings.model_validate({"url": server.url, "admin_url": server.admin_url, "tenant": TENANT})
 
 
-def _open(connection: Connection) -> PulsarLog:
-    return PulsarLog(connection, Topics(TENANT).address("log"), queue_max=1000, payload_bytes_max=1_000_000)
+def _open(connection: Connection, tenant: str = TENANT) -> PulsarLog:
+    return PulsarLog(connection, Topics(tenant).address("log"), queue_max=1000, payload_bytes_max=1_000_000)
 
 
 def _latencies_seconds(connection: Connection, reader: LogReader, rate: int, size: int) -> Any:
@@ -124,10 +124,11 @@ def _sync_seconds() -> Any:
 def run() -> list[Row]:
     try:
         with _broker() as settings:
-            ensure_topics(settings)
+            for tenant in (TENANT, LIVE_TENANT):
+                ensure_topics(settings.model_copy(update={"tenant": tenant}))
             connection = connect(settings.url)
             try:
-                live = latency("pulsar_live", "<= 10", LATENCY_NODES, lambda store: (_open(connection), lambda log_seq: None))
+                live = latency("pulsar_live", "<= 10", LATENCY_NODES, lambda store: (_open(connection, LIVE_TENANT), lambda log_seq: None))
                 return live + _measure(connection, _open(connection).reader(None))
             finally:
                 connection.close()
