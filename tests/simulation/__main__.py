@@ -66,11 +66,10 @@ def main(count: int, first: int = 0) -> int:
     with ProcessPoolExecutor(os.cpu_count(), initializer=_quiet) as pool:
         played = list(_shown(pool.map(play, range(first, first + count), chunksize=CHUNK), count, console))
     failed = [p.seed for p in played if p.failure is not None]
-    print(
-        f"{count} seeds from {first}: {sum(p.rows for p in played):,} rows equal to the oracle; {sum(p.crashed for p in played):,} processes "
-        f"crashed, {sum(p.fenced for p in played):,} stale owners fenced, {sum(p.upgraded for p in played):,} seeds upgraded; "
-        f"{len(failed)} failed{': ' + ', '.join(map(str, failed[:50])) if failed else ''}"
-    )
+    named = f": {', '.join(map(str, failed[:50]))}" if failed else ""
+    rows, crashed, fenced = (sum(getattr(p, name) for p in played) for name in ("rows", "crashed", "fenced"))
+    print(f"{count} seeds from {first}: {rows:,} rows compared with the oracle; {crashed:,} processes crashed, {fenced:,} stale owners")
+    print(f"fenced, {sum(p.upgraded for p in played):,} seeds upgraded; {len(failed)} failed{named}")
     return 1 if failed else 0
 
 
