@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from risk_core.book import Instrument, Node
@@ -13,17 +13,13 @@ from services.api.limits import Refreshed
 from services.api.problems import ApiProblem, away, invalid
 from services.common.codec import decode
 from services.common.ports import Clock, Run, RunStore
+from services.common.sharding import shard_of_nodes
 
 REFRESH_SECONDS = 1.0
 """How often the store is asked for a newer run."""
 
 HINT_MAX = 20
 """Known nodes that an error names."""
-
-
-def shard_of_nodes(node_ids: Sequence[int], shard_count: int) -> dict[int, str]:
-    """Return the shard of each node: by turns, in ascending order of ids."""
-    return {node_id: str(k % shard_count) for k, node_id in enumerate(sorted(node_ids))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ class RunContext:
         nodes = {n.node_id: n for n in genesis.book.nodes}
         instruments = {i.instrument_id: i for i in genesis.book.instruments}
         methods = methods_named(configuration.methods)
-        return RunContext(run, genesis, configuration, methods, nodes, instruments, shard_of_nodes(list(nodes), shard_count))
+        return RunContext(run, genesis, configuration, methods, nodes, instruments, shard_of_nodes(nodes, shard_count))
 
     def node(self, node_id: int) -> Node:
         """Return a node; raise the 404 that names those known."""

@@ -34,6 +34,7 @@ from services.common.evidence_shapes import (
 from services.common.evidence_weights import scenario_weights
 from services.common.iso import iso_from_ns
 from services.common.ports import Checkpoint, HistoryFilter, LogStore, Queries, ResultStore, Run, RunStore
+from services.common.sharding import shard_of_nodes
 
 MOMENTS_MAX: Final = 8
 """Restored moments kept, so that another method or confidence of the same one is answered at once."""
@@ -142,7 +143,7 @@ class StoredEvidence:
         return run, genesis, node
 
     def _shard_of(self, genesis: Genesis, node: Node) -> str:
-        return str(sorted(n.node_id for n in genesis.book.nodes).index(node.node_id) % self._shard_count)
+        return shard_of_nodes((n.node_id for n in genesis.book.nodes), self._shard_count)[node.node_id]
 
     def _stored(self, run: Run, asked: ResultId) -> RiskResult:
         """Return the stored row of a result: of the revision asked for, or the newest."""

@@ -15,11 +15,6 @@ from services.risk.finisher import Finisher, FinisherPorts, Pending
 from services.risk.live import LiveBook
 
 
-def owned_nodes(genesis: Genesis, shard: int, shard_count: int) -> tuple[int, ...]:
-    """Return the node ids of a shard: every shard_count-th in ascending order."""
-    return tuple(sorted(n.node_id for n in genesis.book.nodes)[shard::shard_count])
-
-
 @dataclass(frozen=True, slots=True)
 class _Again:
     """Folding again: through which log entry, and from which as_of rows are emitted."""

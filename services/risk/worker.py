@@ -26,8 +26,9 @@ from services.common.ports import (
     Unavailable,
 )
 from services.common.run_identity import first_run, run_under
+from services.common.sharding import owned_nodes
 from services.risk.finisher import GROUP_MAX, Finisher, FinisherPorts
-from services.risk.shard import Shard, owned_nodes
+from services.risk.shard import Shard
 
 logger = logging.getLogger("risk")
 
@@ -250,7 +251,7 @@ class RiskWorker:
     def _shard(self, lease: Lease) -> Shard:
         assert self.run is not None
         assert self.genesis is not None
-        nodes = owned_nodes(self.genesis, int(lease.shard_id), self.settings.shard_count)
+        nodes = owned_nodes((n.node_id for n in self.genesis.book.nodes), int(lease.shard_id), self.settings.shard_count)
         return Shard(lease, self.run, self.genesis, nodes, self.ports.finishing, (self.settings.pending_max, self.settings.group_max))
 
     # ----------------------------------------------------------- reading

@@ -16,9 +16,9 @@ import pytest
 import redis
 from psycopg.rows import dict_row
 
-from services.api.context import shard_of_nodes
 from services.common.adapters.embedded_servers import EmbeddedServers
 from services.common.adapters.redis import RedisSnapshots
+from services.common.sharding import shard_of_nodes
 from services.common.snapshot_payload import FinalNumbers, decode_final, level_of
 from tests.e2e.test_run_command import CONFIDENCES, LIMIT_SECONDS, METHODS, NODES, Place
 from tests.real_servers import HistoryServer, PulsarServer, free_ports

@@ -11,13 +11,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from risk_core.records import DayCloseRow, RiskResult
-from services.api.context import shard_of_nodes
 from services.common.iso import iso_from_ns, ns_from_iso
-from services.risk.shard import owned_nodes
+from services.common.sharding import owned_nodes, shard_of_nodes
 from tests.unit.api.conftest import BASE_URL
 from tests.unit.api.contract import check_answer, operations
 from tests.unit.api.small_run import SmallRun, small_run
-from tests.worlds import make_world
 
 NODES = range(1, 8)
 
@@ -333,6 +331,5 @@ def test_metrics_count_by_route(client: TestClient) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_nodes_are_looked_for_where_workers_keep_them(count: int) -> None:
-    genesis = make_world(0).genesis.body
-    owned = {n: str(k) for k in range(count) for n in owned_nodes(genesis, k, count)}  # type: ignore[arg-type]
-    assert shard_of_nodes(list(NODES), count) == owned
+    owned = {n: str(k) for k in range(count) for n in owned_nodes(NODES, k, count)}
+    assert shard_of_nodes(NODES, count) == owned
