@@ -96,7 +96,6 @@ class IngestSettings(_Section):
     """Validation and pacing at the edge."""
 
     batch_max: int = Field(1000, ge=1, le=20_000, description="ticks in one record")
-    buckets_ahead_max: int = Field(8, ge=1, description="a source further ahead than this pauses")
     future_seconds_max: float = Field(1.0, ge=0.0, description="how far an event may lie ahead of the clock")
     dead_letters_max: int = Field(10_000, ge=1, description="dead letters kept")
 
