@@ -348,13 +348,18 @@ class RiskWorker:
     # -------------------------------------------------------------- runs
 
     def _begin_run(self, cursor: Cursor, genesis: Genesis, entry: Entry, log_seq: int) -> bool:
-        run = first_run(entry.payload, genesis.book.base_currency, self.ports.calculation, self.run, log_seq)
-        if self.run is not None and (self.run.run_id == run.run_id or log_seq <= self.run.first_log_seq):
+        if self.run is not None and (self.run.genesis == entry.payload or log_seq <= self.run.first_log_seq):
             self._start_waiting(cursor)
             return True
         if any(isinstance(s, Shard) and not s.finisher.idle() for s in cursor.shards):
             return False
+        calculation = self.ports.calculation
         try:
+            newest = self.ports.runs.latest()
+            if newest is not None and newest.genesis == entry.payload:  # a process of another calculation may have met it first
+                run = run_under(calculation, newest)
+            else:
+                run = first_run(entry.payload, genesis.book.base_currency, calculation, self.run, log_seq)
             self.ports.runs.register(run)
         except Unavailable:
             return False

@@ -100,6 +100,12 @@ def test_a_child_starts_from_its_parents_checkpoint_and_window(stores: Stores, l
     newest = store.latest_checkpoint(child.run_id, "0/1")
     assert newest is not None
     assert (newest.run_id, newest.as_of_ns) == (line[2].run_id, as_of(5))
+    lease = lease_of(stores)
+    stores.results.commit(Commit(lease, checkpoint(3, run_id=child.run_id)))  # folds again, and is behind what the parent had reached
+    assert store.latest_checkpoint(child.run_id, "0/1") == newest
+    at = store.checkpoint_at(child.run_id, "0/1", as_of(3))
+    assert at is not None
+    assert at.run_id == child.run_id
     before = store.checkpoint_before(child.run_id, "0/1", as_of(3))
     assert before is not None
     assert (before.run_id, before.as_of_ns) == (line[0].run_id, as_of(2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import TypeVar
 
 from risk_core.book import Instrument, Node
@@ -45,7 +46,10 @@ class Line:
 
 
 class LineageResultStore:
-    """`ResultStore` that reads a run's ancestors where the run itself has nothing; it writes to the run alone."""
+    """`ResultStore` that reads a line of runs as one, and writes to the run alone.
+
+    Of two checkpoints of one place the nearest run's counts, else the newest: a child that folds again begins behind its parent.
+    """
 
     def __init__(self, runs: RunStore, store: ResultStore) -> None:
         self._line = Line(runs)
@@ -61,30 +65,34 @@ class LineageResultStore:
 
     def latest_checkpoint(self, run_id: str, shard_id: str) -> Checkpoint | None:
         """Return the newest checkpoint of a shard."""
-        return self._nearest(run_id, lambda one: self._store.latest_checkpoint(one, shard_id))
+        return self._newest(run_id, lambda one: self._store.latest_checkpoint(one, shard_id), attrgetter("log_seq", "as_of_ns"))
 
     def checkpoint_before(self, run_id: str, shard_id: str, as_of_ns: int) -> Checkpoint | None:
         """Return the newest day-close checkpoint before."""
-        return self._nearest(run_id, lambda one: self._store.checkpoint_before(one, shard_id, as_of_ns))
+        return self._newest(run_id, lambda one: self._store.checkpoint_before(one, shard_id, as_of_ns), attrgetter("as_of_ns"))
 
     def checkpoint_at(self, run_id: str, shard_id: str, as_of_ns: int) -> Checkpoint | None:
         """Return the checkpoint taken at this as_of."""
-        return self._nearest(run_id, lambda one: self._store.checkpoint_at(one, shard_id, as_of_ns))
+        return self._newest(run_id, lambda one: self._store.checkpoint_at(one, shard_id, as_of_ns), attrgetter("log_seq"))
 
     def scenario_rows(self, run_id: str, through_ns: int, through_log_seq: int, count: int) -> list[ScenarioRow]:
-        """Return the last rows."""
+        """Return the last rows, of each day the newest revision in the line: a parent's other shards may know more than the child's."""
         rows: dict[int, ScenarioRow] = {}
         for one in self._line.of(run_id):
             for row in self._store.scenario_rows(one, through_ns, through_log_seq, count):
-                rows.setdefault(row.as_of_ns, row)
+                known = rows.get(row.as_of_ns)
+                if known is None or row.revision > known.revision:
+                    rows[row.as_of_ns] = row
         return [rows[at] for at in sorted(rows)[-count:]]
 
     def committed_results(self, run_id: str, shard_id: str, as_of_ns: int) -> tuple[list[RiskResult], list[DayCloseRow]]:
         """Return rows of the shard's bucket."""
         return self._store.committed_results(run_id, shard_id, as_of_ns)
 
-    def _nearest(self, run_id: str, find: Callable[[str], Checkpoint | None]) -> Checkpoint | None:
-        return next((found for one in self._line.of(run_id) if (found := find(one)) is not None), None)
+    def _newest(
+        self, run_id: str, find: Callable[[str], Checkpoint | None], age: Callable[[Checkpoint], int | tuple[int, int]]
+    ) -> Checkpoint | None:
+        return max(filter(None, map(find, self._line.of(run_id))), key=age, default=None)  # of equals, the nearest
 
 
 class LineageQueries:
