@@ -131,6 +131,7 @@ class Settings(BaseSettings):
     profile: Literal["embedded", "compose", "scale"] = "embedded"
     data_directory: Path = Field(Path(".plimsoll"), description="private directory of the embedded servers")
     worker_name: str = Field("", description="name in leases and logs; empty: host and process id")
+    # type checkers take a positional default of Field for none, and every section for one with missing arguments
     log: LogSettings = LogSettings()  # type: ignore[call-arg]
     history: HistorySettings = HistorySettings()  # type: ignore[call-arg]
     snapshots: SnapshotSettings = SnapshotSettings()  # type: ignore[call-arg]
