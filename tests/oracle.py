@@ -189,6 +189,12 @@ def _emit(
                         results[key] = (float(computed[0][p, m, c]), float(computed[1][p, m, c]), float(max(close.log_seq, known_through)))
 
 
+def _scaled(quantity: int, split: Split) -> int:
+    """Whole millionths, rounded toward zero."""
+    scaled = abs(quantity) * split.numerator // split.denominator
+    return scaled if quantity >= 0 else -scaled
+
+
 class _BatchBook:
     """Everything knowable from the log with a set of corrections, looked up by close."""
 
@@ -286,34 +292,36 @@ class _BatchBook:
                     events.append((k, record.event_ns, record.source_id, record.source_seq, place, fill))
             elif isinstance(body, Split | BookChange):
                 events.append((k, record.event_ns, record.source_id, record.source_seq, 0, body))
-        ordered = sorted(events, key=lambda e: e[:5])
         since = self._day_start(at)
-        skipped_change: dict[tuple[int, int], int] = {}
-        for k, event_ns, _, _, _, body in ordered:
+        opened: np.ndarray | None = None
+        for k, event_ns, _, _, _, body in sorted(events, key=lambda e: e[:5]):
+            if k >= since and opened is None:
+                opened = self._rows(held)
             if isinstance(body, Fill):
                 final = self.refilled.get(body.fill_id, body)
                 if final is None:
                     continue
-                quantity = self._today(final, event_ns, k)
                 key = (final.node_id, final.instrument_id)
-                if opening and k >= since:
-                    skipped_change[key] = skipped_change.get(key, 0) + quantity
-                held[key] = held.get(key, 0) + quantity
+                held[key] = held.get(key, 0) + self._today(final, event_ns, k)
             elif isinstance(body, Split):
                 for key in held:
                     if key[1] == body.instrument_id:
-                        held[key] = held[key] * body.numerator // body.denominator
-                for key in skipped_change:
-                    if key[1] == body.instrument_id:
-                        skipped_change[key] = skipped_change[key] * body.numerator // body.denominator
+                        held[key] = _scaled(held[key], body)
+                if opened is not None:  # each node's own opening is scaled: with rounding, not quite the sum of its portfolios'
+                    column = self.index.column_of[body.instrument_id]
+                    opened[:, column] = [_scaled(int(q), body) for q in opened[:, column]]
             else:
                 for p in body.positions:
                     key = (p.node_id, p.instrument_id)
-                    # an import is a start-of-day position: it moves opening by the same change as the position
+                    if opened is not None:  # a start-of-day position moves the opening by the same change
+                        opened += self._rows({key: p.quantity - held.get(key, 0)})
                     held[key] = p.quantity
+        return opened if opening and opened is not None else self._rows(held)
+
+    def _rows(self, held: dict[tuple[int, int], int]) -> np.ndarray:
+        """Net portfolio positions into those of every node."""
         matrix = np.zeros((len(self.index.node_ids), len(self.instruments)), np.int64)
         for (node_id, instrument_id), quantity in held.items():
-            quantity -= skipped_change.get((node_id, instrument_id), 0)
             for ancestor in self.index.ancestors[node_id]:
                 matrix[self.index.row_of[ancestor], self.index.column_of[instrument_id]] += quantity
         return matrix
@@ -328,7 +336,7 @@ class _BatchBook:
         quantity = fill.quantity
         for split_k, t, split in self.splits():
             if split.instrument_id == fill.instrument_id and event_ns < t and split_k < k:
-                quantity = quantity * split.numerator // split.denominator
+                quantity = _scaled(quantity, split)
         return quantity
 
     def _rates(self, price: np.ndarray) -> dict[str, float]:

@@ -89,7 +89,7 @@ def make_world(seed: int, days: int = 12, window: int = 6, cadence_ns: int = 0, 
         _market(rng, MARKET_A, (1, 2, 5), days, disorder),
         _market(rng, MARKET_B, (3, 4, 6), days, disorder),
         _calendar(days),
-        _bookings(rng, days, disorder),
+        _bookings(rng, days, disorder, reverse_split=disorder and seed % 7 == 3),
     ]
     if disorder:
         sources.append(_desk(rng, days, sources))
@@ -148,7 +148,7 @@ def _calendar(days: int) -> list[Record]:
     return _numbered(CALENDAR, items)
 
 
-def _bookings(rng: np.random.Generator, days: int, disorder: bool) -> list[Record]:
+def _bookings(rng: np.random.Generator, days: int, disorder: bool, reverse_split: bool) -> list[Record]:
     opening = close_ns(-1)
     items: list[tuple[int, int, object]] = [(opening, opening, SourceOpen("bookings"))]
     split_done = False
@@ -169,6 +169,8 @@ def _bookings(rng: np.random.Generator, days: int, disorder: bool) -> list[Recor
         if disorder and not split_done and day == days // 2:
             items.append((start + 10, start + 10 if not when else when[-1], Split("split-1", 2, 2, 1)))
             split_done = True
+        if reverse_split and day == days // 2 + 1:  # three for one: quantities are rounded; and it comes late
+            items.append((start - DAY_NS // 3, start + 10 if not when else when[-1], Split("split-2", 3, 1, 3)))
         if disorder and day == days // 3:
             items.append((start + 1, start + 1 if not when else when[-1], BookChange((Position(4, 1, 12 * QUANTITY_SCALE),), "import-1")))
         items.append((end, end, Heartbeat()))

@@ -218,11 +218,3 @@ class WaitingTicks:
                 del self.cells[end]
             else:
                 cell.event_ns[taken] = NEVER_NS
-
-    def newest(self, price: NDArray[np.float64], price_ns: NDArray[np.int64]) -> None:
-        """Overwrite prices and times, in place, by newer waiting ones."""
-        for end in sorted(self.cells):
-            cell = self.cells[end]
-            newer = (cell.event_ns != NEVER_NS) & (cell.event_ns >= price_ns)
-            price[newer] = cell.price[newer]
-            price_ns[newer] = cell.event_ns[newer]

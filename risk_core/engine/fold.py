@@ -7,7 +7,7 @@ and a simulation all see the same buckets. `docs/decisions/0001-fold.md` states 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -40,7 +40,10 @@ Correction: TypeAlias = PriceCorrection | FillCorrection
 KnownCorrection: TypeAlias = tuple[Correction, bool, int]
 """(correction, whether it changed closed buckets, log_seq)"""
 TickArrays: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+AppliedSplit: TypeAlias = tuple[int, Split]
+"""(event_ns, split)"""
 STATE_VERSION = 1
+FOREVER_NS = np.iinfo(np.int64).max
 FILL_IDS_MAX = 100_000
 SPLITS_MAX = 1_000
 
@@ -213,6 +216,13 @@ class Fold:
             keep &= ~((instrument_ids == instrument_id) & (event_ns == at_ns))
         return keep
 
+    def before_a_split(self, instrument_ids: NDArray[np.int32], event_ns: NDArray[np.int64]) -> bool:
+        """Return whether any event lies before a split of its instrument that came first: it is in units of then."""
+        if not self.splits or not len(event_ns) or int(event_ns.min()) >= max(self.split_times.values()):
+            return False
+        times = self.split_times
+        return any(bool(((instrument_ids == s.instrument_id) & (event_ns < times[k])).any()) for k, s in self.splits.items())
+
     def _take_fill(self, record: Record, place: int, fill: Fill) -> None:
         if fill.fill_id in self.fill_ids:
             self.dropped["duplicate_fill"] += 1
@@ -344,21 +354,28 @@ class Fold:
     # ------------------------------------------------------------- close
 
     def _close(self, end_ns: int, log_seq: int) -> Bucket:
+        date = self._settle(end_ns)
+        self.closed_through_ns = end_ns
+        return self._bucket(end_ns, log_seq, date)
+
+    def _settle(self, end_ns: int) -> str | None:
+        """Apply what takes effect by `end_ns`; return the date if it ends a day."""
         due = sorted(
             (w for w in self.waiting if w.effect_ns <= end_ns),
             key=lambda w: (w.event_ns, w.source_id, w.source_seq, w.place),
         )
+        coming = {w.body.action_id for w in self.waiting if isinstance(w.body, Split)}
+        applied = [(self.split_times[k], split) for k, split in self.splits.items() if k not in coming]
         self.waiting = [w for w in self.waiting if w.effect_ns > end_ns]
-        ticks = [(c, t, self._prices_in_units_of_today(c, t, p)) for c, t, p in self.waiting_ticks.through(end_ns)]
+        ticks = [(c, t, self._prices_in_units_of(applied, c, t, p)) for c, t, p in self.waiting_ticks.through(end_ns)]
         date: str | None = None
         for w in due:
             if isinstance(w.body, Split):
                 ticks = self._apply_ticks_before(ticks, self.index.column_of[w.body.instrument_id], w.event_ns)
-            date = self._apply(w) or date
+            date = self._apply(w, applied) or date
         for column, event_ns, price in ticks:
             self.market.apply_ticks(column, event_ns, price)
-        self.closed_through_ns = end_ns
-        return self._bucket(end_ns, log_seq, date)
+        return date
 
     def _apply_ticks_before(self, ticks: list[TickArrays], column: int, before_ns: int) -> list[TickArrays]:
         """Apply one instrument's ticks from before a split; return the ticks that remain."""
@@ -369,10 +386,10 @@ class Fold:
             remaining.append((columns[~at], event_ns[~at], price[~at]))
         return remaining
 
-    def _apply(self, w: _Waiting) -> str | None:
+    def _apply(self, w: _Waiting, applied: Sequence[AppliedSplit]) -> str | None:
         match w.body:
             case Fill() as fill:
-                self.holdings.apply_fill(self._in_units_of_today(fill, w))
+                self.holdings.apply_fill(_in_units_of(applied, fill, w.event_ns))
             case BookChange() as change:
                 self.holdings.set_positions(change.positions)
             case Split() as split:
@@ -382,32 +399,15 @@ class Fold:
                 return close.date
         return None
 
-    def _prices_in_units_of_today(
-        self, column: NDArray[np.int64], event_ns: NDArray[np.int64], price: NDArray[np.float64]
+    def _prices_in_units_of(
+        self, applied: Sequence[AppliedSplit], column: NDArray[np.int64], event_ns: NDArray[np.int64], price: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """A tick that comes after its bucket closed is restated for splits applied since."""
-        for action_id, split in self.splits.items():
-            at_ns = self.split_times[action_id]
+        """Restate ticks that come after a later split was applied."""
+        for at_ns, split in applied:
             old = (column == self.index.column_of[split.instrument_id]) & (event_ns < at_ns)
-            if at_ns <= self.closed_through_ns and old.any():
+            if old.any():
                 price = np.where(old, price * split.denominator / split.numerator, price)
         return price
-
-    def _in_units_of_today(self, fill: Fill, w: _Waiting) -> Fill:
-        """A fill that comes after its bucket closed is restated for splits applied since."""
-        if w.effect_ns == w.event_ns:
-            return fill
-        for action_id, split in self.splits.items():
-            if split.instrument_id == fill.instrument_id and w.event_ns < self.split_times[action_id] <= self.closed_through_ns:
-                fill = Fill(
-                    fill.fill_id,
-                    fill.node_id,
-                    fill.instrument_id,
-                    scale_quantity(fill.quantity, split.numerator, split.denominator),
-                    fill.price * split.denominator / split.numerator,
-                    fill.fees,
-                )
-        return fill
 
     def _bucket(self, end_ns: int, log_seq: int, date: str | None) -> Bucket:
         market, holdings = self.market, self.holdings
@@ -440,16 +440,11 @@ class Fold:
     # ------------------------------------------------------------- views
 
     def newest(self) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return (price, price_ns, quantity) with everything that waits applied: where live numbers start from."""
-        price, price_ns = self.market.price.copy(), self.market.price_ns.copy()
-        quantity = self.holdings.quantity.copy()
-        self.waiting_ticks.newest(price, price_ns)
-        for w in sorted(self.waiting, key=lambda w: (w.event_ns, w.source_id, w.source_seq, w.place)):
-            if isinstance(w.body, Fill):
-                column = self.index.column_of[w.body.instrument_id]
-                for row in self.holdings.rows(w.body.node_id):
-                    quantity[row, column] += w.body.quantity
-        return price, price_ns, quantity
+        """Return (price, price_ns, quantity) with all waiting ticks, fills and splits applied: where live numbers start from."""
+        ahead = Fold.restore(self.genesis, self.state())
+        ahead.waiting = [w for w in ahead.waiting if isinstance(w.body, Fill | Split)]
+        ahead._settle(FOREVER_NS)
+        return ahead.market.price, ahead.market.price_ns, ahead.holdings.quantity
 
     def state(self) -> dict[str, Any]:
         """Return plain data (numbers, strings, arrays, lists, dicts) from which `restore` goes on identically."""
@@ -504,6 +499,18 @@ class Fold:
         fold.dropped = dict(s["dropped"])
         fold.ticks = s["ticks"]
         return fold
+
+
+def _in_units_of(applied: Sequence[AppliedSplit], fill: Fill, event_ns: int) -> Fill:
+    """Restate a fill that comes after a later split was applied."""
+    for at_ns, split in applied:
+        if split.instrument_id == fill.instrument_id and event_ns < at_ns:
+            fill = replace(
+                fill,
+                quantity=scale_quantity(fill.quantity, split.numerator, split.denominator),
+                price=fill.price * split.denominator / split.numerator,
+            )
+    return fill
 
 
 def _replaced(waiting: _Waiting, fill: Fill | None) -> _Waiting:

@@ -447,11 +447,12 @@ class Snapshot:
 class Snapshots(Protocol):
     """The cache people read (Redis): never the record. Live and final are separate keys; one epoch key per shard."""
 
-    def write(self, shard_id: str, epoch: int, run_id: str, kind: SnapshotKind, items: Sequence[Snapshot]) -> int:
+    def write(self, shard_id: str, epoch: int, line: str, kind: SnapshotKind, items: Sequence[Snapshot]) -> int:
         """Compare and set each item in one call; return how many were taken.
 
-        Refused: an epoch lower than the shard's; within a run an older `order` (an equal one is taken); another run without an
-        epoch above the one that wrote the item. Raises Unavailable, within a second.
+        `line` names the log that orders are of: an upgrade goes on in it under another run. Refused: an epoch lower than the
+        shard's; within a line an older `order` (an equal one is taken); another line without an epoch above the one that wrote
+        the item. Raises Unavailable, within a second.
         """
         ...
 

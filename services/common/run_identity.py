@@ -48,6 +48,11 @@ def run_under(calculation: str, newest: Run) -> Run:
     return replace(newest, run_id=run_id, parent_run_id=newest.run_id, description={**newest.description, CALCULATION: calculation})
 
 
+def line_of(run: Run) -> str:
+    """Return the name that a run has in common with those it goes on from, and with those that go on from it: of their log."""
+    return hashlib.sha256(run.genesis).hexdigest()[:16]
+
+
 def ancestors(runs: RunStore, run: Run) -> Iterator[Run]:
     """Yield the runs that a run goes on from, nearest first."""
     parent = run.parent_run_id

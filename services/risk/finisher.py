@@ -15,7 +15,8 @@ from risk_core.engine.canonical import Evaluated, Evaluator, Frozen
 from risk_core.engine.fold import Bucket
 from risk_core.records import ScenarioRow
 from services.common.outage import Outage
-from services.common.ports import Checkpoint, Clock, Commit, Lease, Publisher, ResultStore, Snapshot, Snapshots, Unavailable
+from services.common.ports import Checkpoint, Clock, Commit, Lease, Publisher, ResultStore, Run, Snapshot, Snapshots, Unavailable
+from services.common.run_identity import line_of
 from services.common.schemas import encode_day_close, encode_result
 from services.common.snapshot_payload import encode_final
 from services.common.state_codec import pack, unpack
@@ -60,10 +61,11 @@ class Finisher:
     `steps()` yields between any two of these, so that a scheduler may stop, fail or crash there.
     """
 
-    def __init__(self, ports: FinisherPorts, lease: Lease, run_id: str, pending_max: int, group_max: int = GROUP_MAX) -> None:
+    def __init__(self, ports: FinisherPorts, lease: Lease, run: Run, pending_max: int, group_max: int = GROUP_MAX) -> None:
         self.ports = ports
         self.lease = lease
-        self.run_id = run_id
+        self.run_id = run.run_id
+        self.line = line_of(run)
         self.pending_max = pending_max
         self.group_max = group_max
         self.pending: deque[Pending] = deque()
@@ -206,7 +208,7 @@ class Finisher:
         taken, self.dirty = self.dirty, {}
         if taken:
             try:
-                self.ports.snapshots.write(self.lease.shard_id, self.lease.epoch, self.run_id, "final", list(taken.values()))
+                self.ports.snapshots.write(self.lease.shard_id, self.lease.epoch, self.line, "final", list(taken.values()))
             except Unavailable as error:
                 self.ports.cache.away(error)
                 self.dirty = {**taken, **self.dirty}

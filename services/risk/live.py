@@ -8,7 +8,6 @@ from risk_core.book import QUANTITY_SCALE, Fill
 from risk_core.engine.canonical import Evaluator
 from risk_core.engine.collapse import not_older
 from risk_core.engine.fold import Bucket, Fold
-from risk_core.engine.holdings import scale_quantity
 from risk_core.engine.live import LiveVectors
 from risk_core.engine.valuation import conversion, market_values, sequential_sum
 from risk_core.records import BookChange, FillCorrection, Fills, PriceCorrection, Record, Split, Ticks
@@ -22,7 +21,7 @@ QUALITY_SECONDS = 0.25
 class LiveBook:
     """Incremental vectors, P&L since the last close and quality of a shard's nodes.
 
-    Made from a fold and an evaluator that stand at the same entry. `take` follows the log; `roll` follows day closes.
+    Made from a fold and an evaluator that stand at the same entry. `take` follows the log; `roll` follows closed buckets.
     """
 
     def __init__(self, fold: Fold, evaluator: Evaluator) -> None:
@@ -33,7 +32,7 @@ class LiveBook:
         self.node_currency = evaluator.node_currency
         self.window = evaluator.window.copy()
         self.event_ns = max(fold.watermark_ns, 0)
-        self._imported = False
+        self._imported = self._import_waits()
         self._dropped = dict(fold.dropped)
         self._quality_due_ns = 0
         self._flags: list[str] = []
@@ -97,10 +96,10 @@ class LiveBook:
         self._dropped = dict(self.fold.dropped)
         if self._dropped["repeat"] > dropped["repeat"]:
             return
-        if any(self._dropped[k] > dropped[k] for k in ("duplicate_fill", "duplicate_split")):
+        body = record.body
+        if self._dropped["duplicate_fill"] > dropped["duplicate_fill"] or self._in_old_units(record):
             self._restart()
             return
-        body, event_ns = record.body, record.event_ns
         match body:
             case Ticks():
                 self._take_ticks(body)
@@ -109,14 +108,23 @@ class LiveBook:
                     replaced = self.fold.fill_overrides.get(fill.fill_id, fill)
                     if replaced is not None:
                         self._take_fill(replaced)
-            case Split():
-                self._take_split(body, event_ns)
-            case PriceCorrection() | FillCorrection():
+            case Split() | PriceCorrection() | FillCorrection():
                 self._restart()
             case BookChange():
-                self._imported = True  # start-of-day positions: shown from the next close, where the fold applies them
+                self._imported = True  # shown from the next bucket on, where the fold applies them
             case _:
                 pass
+
+    def _in_old_units(self, record: Record) -> bool:
+        """Return whether ticks or fills lie before a split that came first: the fold restates them."""
+        match record.body:
+            case Ticks(instrument_id=ids, event_ns=event_ns):
+                return self.fold.before_a_split(ids, event_ns)
+            case Fills(fills=fills):
+                ids = np.array([f.instrument_id for f in fills], np.int32)
+                return self.fold.before_a_split(ids, np.full(len(fills), record.event_ns))
+            case _:
+                return False
 
     def _take_ticks(self, body: Ticks) -> None:
         ids, event_ns, price = body.instrument_id, body.event_ns, body.price
@@ -138,27 +146,26 @@ class LiveBook:
             self.vectors.apply_quantity(row, column, fill.quantity)
         self._add_cost(fill)
 
-    def _take_split(self, split: Split, event_ns: int) -> None:
-        column = self.fold.index.column_of[split.instrument_id]
-        price = float(self.vectors.price[column])
-        if self.price_ns[column] < event_ns:
-            price = price * split.denominator / split.numerator
-        for row in range(len(self.node_ids)):
-            self.quantity[row, column] = scale_quantity(int(self.quantity[row, column]), split.numerator, split.denominator)
-        self.vectors.reset_instrument(column, price, self.quantity[:, column])
+    def _import_waits(self) -> bool:
+        return any(isinstance(w.body, BookChange) for w in self.fold.waiting)
 
     def roll(self, bucket: Bucket) -> None:
-        """Follow a day close: the window takes the day's move, and a new P&L day begins."""
+        """Follow a closed bucket: imports take effect; after a day close the window has the day's move, and a new P&L day begins."""
+        again = self._imported and not self._import_waits()
+        self._imported = self._imported and not again
         if bucket.shock is not None and bucket.proxied is not None and bucket.date is not None:
             full = self.window.count == self.window.size
             slot = self.window.roll(bucket.shock, bucket.proxied, bucket.date)
-            if full and not self._imported:
+            if full and not again:
                 self.vectors.roll(slot, np.array([self.window.shock[c][:, slot] for c in self._groups]))
             else:
-                self._restart()
-                self._imported = False
-        self._open_day()
-        self._quality_due_ns = 0
+                again = True
+        if again:
+            self._restart()
+        elif bucket.date is not None:
+            self._open_day()
+        if bucket.date is not None:
+            self._quality_due_ns = 0
 
     # ------------------------------------------------------------ output
 

@@ -36,7 +36,7 @@ class Shard:
         self.run = run
         self.genesis = genesis
         self.node_ids = node_ids
-        self.finisher = Finisher(ports, lease, run.run_id, *bounds)
+        self.finisher = Finisher(ports, lease, run, *bounds)
         self.fold = Fold(genesis, node_ids)
         self.evaluator = Evaluator(self.fold, run.run_id)
         self.live: LiveBook | None = None
@@ -74,7 +74,7 @@ class Shard:
             if again is not None and bucket.as_of_ns < again.correction.effective_ns:
                 bucket = bucket.silent()
             self.finisher.add(Pending(bucket, position, self.evaluator, again is not None))
-            if self.live is not None and bucket.date is not None:
+            if self.live is not None:
                 self.live.roll(bucket)
 
     # ---------------------------------------------------------- restore

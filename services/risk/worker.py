@@ -448,7 +448,7 @@ class RiskWorker:
         shown = bool(waiting)
         try:
             if waiting:
-                self.ports.finishing.snapshots.write(shard_id, shard.lease.epoch, shard.run.run_id, "live", list(waiting.values()))
+                self.ports.finishing.snapshots.write(shard_id, shard.lease.epoch, shard.finisher.line, "live", list(waiting.values()))
                 waiting.clear()
                 self.ports.finishing.cache.back()
             available = shard.finisher.rewrite()

@@ -79,24 +79,24 @@ def read(cache: Cache, node_id: int = 1, shard: str = "0/1") -> dict[str, bytes]
 def test_what_is_written_is_read(cache: Cache) -> None:
     everything = bytes(range(256))
     items = [Snapshot(node_id, (1, 0), everything + b"%d" % node_id) for node_id in (1, 2)]
-    assert cache.snapshots.write("0/1", 1, "run", "live", items) == 2
-    assert cache.snapshots.write("0/1", 1, "run", "final", items[:1]) == 1
-    assert cache.snapshots.write("1/2", 1, "run", "live", one(1, b"elsewhere", 3)) == 1
+    assert cache.snapshots.write("0/1", 1, "line", "live", items) == 2
+    assert cache.snapshots.write("0/1", 1, "line", "final", items[:1]) == 1
+    assert cache.snapshots.write("1/2", 1, "line", "live", one(1, b"elsewhere", 3)) == 1
     assert cache.snapshots.read({1: "0/1", 2: "0/1", 3: "1/2", 4: "0/1"}) == {
         1: {"live": everything + b"1", "final": everything + b"1"},
         2: {"live": everything + b"2"},
         3: {"live": b"elsewhere"},
     }
     assert cache.snapshots.read({}) == {}
-    assert cache.snapshots.write("0/1", 1, "run", "live", []) == 0
+    assert cache.snapshots.write("0/1", 1, "line", "live", []) == 0
 
 
 def test_within_a_run_nothing_goes_back(cache: Cache) -> None:
-    assert cache.snapshots.write("0/1", 1, "run", "live", one(10, b"ten")) == 1
-    assert cache.snapshots.write("0/1", 1, "run", "live", one(9, b"nine")) == 0
-    assert cache.snapshots.write("0/1", 2, "run", "live", one(9, b"nine of a newer owner")) == 0
+    assert cache.snapshots.write("0/1", 1, "line", "live", one(10, b"ten")) == 1
+    assert cache.snapshots.write("0/1", 1, "line", "live", one(9, b"nine")) == 0
+    assert cache.snapshots.write("0/1", 2, "line", "live", one(9, b"nine of a newer owner")) == 0
     assert read(cache) == {"live": b"ten"}
-    assert cache.snapshots.write("0/1", 2, "run", "live", one(10, b"ten again")) == 1
+    assert cache.snapshots.write("0/1", 2, "line", "live", one(10, b"ten again")) == 1
     assert read(cache) == {"live": b"ten again"}
 
 
@@ -111,24 +111,24 @@ def test_a_revision_is_newer_and_large_orders_are_exact(cache: Cache) -> None:
         ((2**63 - 1, 2**62), 1),
         ((2**63 - 1, 2**62 - 1), 0),
     ):
-        assert cache.snapshots.write("0/1", 1, "run", "final", one(order, repr(order).encode())) == taken, order
+        assert cache.snapshots.write("0/1", 1, "line", "final", one(order, repr(order).encode())) == taken, order
     assert read(cache) == {"final": repr((2**63 - 1, 2**62)).encode()}
 
 
 def test_times_before_1970_are_ordered_too(cache: Cache) -> None:
     for as_of, taken in ((-(2**63), 1), (-5, 1), (-6, 0), (-1, 1), (0, 1), (-1, 0)):
-        assert cache.snapshots.write("0/1", 1, "run", "final", one((as_of, 0), b"")) == taken
+        assert cache.snapshots.write("0/1", 1, "line", "final", one((as_of, 0), b"")) == taken
 
 
 def test_a_lower_epoch_is_refused(cache: Cache) -> None:
-    assert cache.snapshots.write("0/1", 5, "run", "live", one(1, b"new owner")) == 1
-    assert cache.snapshots.write("0/1", 4, "run", "live", one(99, b"stale owner")) == 0
-    assert cache.snapshots.write("0/1", 4, "run", "final", one(99, b"stale owner", 2)) == 0, "one epoch a shard, whatever the node"
-    assert cache.snapshots.write("1/2", 4, "run", "live", one(1, b"another shard", 3)) == 1
+    assert cache.snapshots.write("0/1", 5, "line", "live", one(1, b"new owner")) == 1
+    assert cache.snapshots.write("0/1", 4, "line", "live", one(99, b"stale owner")) == 0
+    assert cache.snapshots.write("0/1", 4, "line", "final", one(99, b"stale owner", 2)) == 0, "one epoch a shard, whatever the node"
+    assert cache.snapshots.write("1/2", 4, "line", "live", one(1, b"another shard", 3)) == 1
     assert cache.snapshots.read({1: "0/1", 2: "0/1"}) == {1: {"live": b"new owner"}}
 
 
-def test_another_run_needs_a_higher_epoch(cache: Cache) -> None:
+def test_another_line_needs_a_higher_epoch(cache: Cache) -> None:
     assert cache.snapshots.write("0/1", 5, "old", "live", one(100, b"old")) == 1
     assert cache.snapshots.write("0/1", 5, "new", "live", one(200, b"new")) == 0
     assert cache.snapshots.write("0/1", 6, "new", "live", one(1, b"new")) == 1
@@ -136,7 +136,7 @@ def test_another_run_needs_a_higher_epoch(cache: Cache) -> None:
     assert read(cache) == {"live": b"new"}
 
 
-def test_a_run_takes_every_node_even_after_the_first_raised_the_epoch(cache: Cache) -> None:
+def test_a_line_takes_every_node_even_after_the_first_raised_the_epoch(cache: Cache) -> None:
     both = [Snapshot(node_id, (100, 0), b"old") for node_id in (1, 2)]
     cache.snapshots.write("0/1", 5, "old", "live", both)
     assert cache.snapshots.write("0/1", 6, "new", "live", one(1, b"new", 1)) == 1
@@ -144,9 +144,9 @@ def test_a_run_takes_every_node_even_after_the_first_raised_the_epoch(cache: Cac
 
 
 def test_quiet_books_are_refreshed(cache: Cache) -> None:
-    cache.snapshots.write("0/1", 1, "run", "live", one(1, b"quiet"))
-    cache.snapshots.write("0/1", 1, "run", "final", one(1, b"quiet"))
-    cache.snapshots.write("0/1", 1, "run", "live", one(1, b"forgotten", 2))
+    cache.snapshots.write("0/1", 1, "line", "live", one(1, b"quiet"))
+    cache.snapshots.write("0/1", 1, "line", "final", one(1, b"quiet"))
+    cache.snapshots.write("0/1", 1, "line", "live", one(1, b"forgotten", 2))
     for _ in range(3):
         cache.pass_time(0.7 * TTL_SECONDS)
         cache.snapshots.refresh("0/1", 1, [1, 77])
@@ -156,7 +156,7 @@ def test_quiet_books_are_refreshed(cache: Cache) -> None:
 
 
 def test_a_stale_owner_refreshes_nothing(cache: Cache) -> None:
-    cache.snapshots.write("0/1", 2, "run", "live", one(1, b"x"))
+    cache.snapshots.write("0/1", 2, "line", "live", one(1, b"x"))
     cache.pass_time(0.7 * TTL_SECONDS)
     cache.snapshots.refresh("0/1", 1, [1])
     cache.pass_time(0.7 * TTL_SECONDS)
@@ -164,25 +164,25 @@ def test_a_stale_owner_refreshes_nothing(cache: Cache) -> None:
 
 
 def test_the_epoch_outlives_what_it_wrote(cache: Cache) -> None:
-    cache.snapshots.write("0/1", 5, "run", "live", one(1, b"x"))
+    cache.snapshots.write("0/1", 5, "line", "live", one(1, b"x"))
     cache.pass_time(1.5 * TTL_SECONDS)
     assert read(cache) == {}
-    assert cache.snapshots.write("0/1", 4, "run", "live", one(2, b"stale")) == 0
+    assert cache.snapshots.write("0/1", 4, "line", "live", one(2, b"stale")) == 0
 
 
 def test_writes_fill_an_empty_cache_again(cache: Cache) -> None:
-    cache.snapshots.write("0/1", 5, "run", "live", one(10, b"before"))
+    cache.snapshots.write("0/1", 5, "line", "live", one(10, b"before"))
     cache.clear()
     assert read(cache) == {}
-    assert cache.snapshots.write("0/1", 5, "run", "live", one(7, b"after")) == 1
-    assert cache.snapshots.write("0/1", 4, "run", "live", one(99, b"stale")) == 0
+    assert cache.snapshots.write("0/1", 5, "line", "live", one(7, b"after")) == 1
+    assert cache.snapshots.write("0/1", 4, "line", "live", one(99, b"stale")) == 0
     assert read(cache) == {"live": b"after"}
 
 
 def test_more_items_than_one_call_takes(cache: Cache) -> None:
     items = [Snapshot(node_id, (1, 0), b"%d" % node_id) for node_id in range(2 * BATCH_MAX + 3)]
-    assert cache.snapshots.write("0/1", 1, "run", "live", items) == len(items)
-    assert cache.snapshots.write("0/1", 1, "run", "live", items[::2]) == len(items[::2])
+    assert cache.snapshots.write("0/1", 1, "line", "live", items) == len(items)
+    assert cache.snapshots.write("0/1", 1, "line", "live", items[::2]) == len(items[::2])
     found = cache.snapshots.read({item.node_id: "0/1" for item in items})
     assert found == {item.node_id: {"live": item.payload} for item in items}
 
@@ -191,7 +191,7 @@ def test_foreign_keys_are_left_alone(cache: Cache) -> None:
     if cache.client is None:
         return
     cache.client.set("someone:else", "1")
-    cache.snapshots.write("0/1", 1, "run", "live", one(1, b"x"))
+    cache.snapshots.write("0/1", 1, "line", "live", one(1, b"x"))
     cache.snapshots.refresh("0/1", 1, [1])
     assert cache.client.get("someone:else") == b"1"
     assert set(cache.client.keys("*")) == {b"someone:else", b"risk:{0/1}:epoch", b"risk:{0/1}:node:1:live"}
@@ -265,13 +265,13 @@ def test_owners_at_once_never_go_back(cache: Cache) -> None:
     if cache.client is None:
         return
     url = cache.snapshots._open.args[0]  # type: ignore[attr-defined]
-    cache.snapshots.write("0/1", 1, "run", "live", one(0, b"0"))
+    cache.snapshots.write("0/1", 1, "line", "live", one(0, b"0"))
     stop = threading.Event()
 
     def work(epoch: int, ahead: int) -> None:
         snapshots = RedisSnapshots(url)
         for k in range(400):
-            snapshots.write("0/1", epoch, "run", "live", one(k + ahead, b"%d" % (k + ahead)))
+            snapshots.write("0/1", epoch, "line", "live", one(k + ahead, b"%d" % (k + ahead)))
         snapshots.close()
         stop.set()
 

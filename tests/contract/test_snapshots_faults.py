@@ -73,11 +73,11 @@ def own(request: pytest.FixtureRequest) -> Iterator[OwnServer]:
 
 def test_a_server_away_is_unavailable_and_its_return_rebuilds(own: OwnServer) -> None:
     snapshots = RedisSnapshots(own.url)
-    assert snapshots.write("0/1", 3, "run", "live", one(5, b"before")) == 1
+    assert snapshots.write("0/1", 3, "line", "live", one(5, b"before")) == 1
     own.kill()
     for _ in range(2):
         for call in (
-            lambda: snapshots.write("0/1", 3, "run", "live", one(6, b"lost")),
+            lambda: snapshots.write("0/1", 3, "line", "live", one(6, b"lost")),
             lambda: snapshots.read({1: "0/1"}),
             lambda: snapshots.refresh("0/1", 3, [1]),
         ):
@@ -89,29 +89,29 @@ def test_a_server_away_is_unavailable_and_its_return_rebuilds(own: OwnServer) ->
         snapshots.close()
         return  # one node alone does not form its cluster again without its file
     own.start()
-    assert snapshots.write("0/1", 3, "run", "live", one(6, b"after")) == 1
-    assert snapshots.write("0/1", 2, "run", "live", one(7, b"stale")) == 0
+    assert snapshots.write("0/1", 3, "line", "live", one(6, b"after")) == 1
+    assert snapshots.write("0/1", 2, "line", "live", one(7, b"stale")) == 0
     assert snapshots.read({1: "0/1"}) == {1: {"live": b"after"}}
     own.kill()
     own.start()
-    assert snapshots.write("0/1", 3, "run", "live", one(7, b"again")) == 1, "a restart between two calls goes unnoticed"
+    assert snapshots.write("0/1", 3, "line", "live", one(7, b"again")) == 1, "a restart between two calls goes unnoticed"
     snapshots.close()
 
 
 def test_a_stopped_server_holds_nobody_for_a_second(own: OwnServer) -> None:
     used, fresh = RedisSnapshots(own.url), RedisSnapshots(own.url)
-    used.write("0/1", 1, "run", "live", one(1, b"x"))
+    used.write("0/1", 1, "line", "live", one(1, b"x"))
     own.process.send_signal(signal.SIGSTOP)
     try:
         for snapshots in (used, fresh, used):
             started = time.monotonic()
             with pytest.raises(Unavailable):
-                snapshots.write("0/1", 1, "run", "live", one(2, b"y"))
+                snapshots.write("0/1", 1, "line", "live", one(2, b"y"))
             assert time.monotonic() - started < 1.0
     finally:
         own.process.send_signal(signal.SIGCONT)
     for snapshots in (used, fresh):
-        assert snapshots.write("0/1", 1, "run", "live", one(3, b"z")) == 1
+        assert snapshots.write("0/1", 1, "line", "live", one(3, b"z")) == 1
         assert snapshots.read({1: "0/1"}) == {1: {"live": b"z"}}
         snapshots.close()
 
@@ -132,9 +132,9 @@ def test_a_server_that_cannot_take_writes_is_unavailable() -> None:
             ):
                 admin.execute_command(*broken)  # type: ignore[no-untyped-call]
                 with pytest.raises(Unavailable):
-                    snapshots.write("0/1", 1, "run", "live", one(1, b"x"))
+                    snapshots.write("0/1", 1, "line", "live", one(1, b"x"))
                 admin.execute_command(*mended)  # type: ignore[no-untyped-call]
-                assert snapshots.write("0/1", 1, "run", "live", one(1, b"x")) == 1
+                assert snapshots.write("0/1", 1, "line", "live", one(1, b"x")) == 1
             snapshots.close()
             admin.close()
         finally:

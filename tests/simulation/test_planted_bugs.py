@@ -133,7 +133,7 @@ def test_cache_not_rewritten_after_its_return_is_caught(monkeypatch: pytest.Monk
     def rewrite(self: Finisher) -> bool:
         taken, self.dirty = self.dirty, {}
         try:
-            self.ports.snapshots.write(self.lease.shard_id, self.lease.epoch, self.run_id, "final", list(taken.values()))
+            self.ports.snapshots.write(self.lease.shard_id, self.lease.epoch, self.line, "final", list(taken.values()))
         except Exception:
             self.newest.clear()
         return True

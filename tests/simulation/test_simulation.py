@@ -11,7 +11,7 @@ from tests.simulation.cluster import Cluster
 
 SEEDS = 200
 CHUNK = 20
-CORPUS: tuple[int, ...] = (18, 24, 73, 186, 196, 274, 319, 617, 1297, 1853, 2601)
+CORPUS: tuple[int, ...] = (18, 24, 73, 186, 196, 274, 319, 617, 1297, 1853, 2601, 2622, 6629)
 """Seeds that once failed."""
 
 

@@ -11,7 +11,7 @@ from services.common.ports import Clock, Snapshot, SnapshotKind, Unavailable
 @dataclass(frozen=True, slots=True)
 class _Held:
     epoch: int
-    run_id: str
+    line: str
     order: tuple[int, int]
     payload: bytes
     expires_ns: int
@@ -27,7 +27,7 @@ class MemorySnapshots:
         self._held: dict[tuple[str, int, str], _Held] = {}
         self.available = True
 
-    def write(self, shard_id: str, epoch: int, run_id: str, kind: SnapshotKind, items: Sequence[Snapshot]) -> int:
+    def write(self, shard_id: str, epoch: int, line: str, kind: SnapshotKind, items: Sequence[Snapshot]) -> int:
         """Compare and set."""
         self._require()
         if not items or not self._enter(shard_id, epoch):
@@ -37,8 +37,8 @@ class MemorySnapshots:
         for item in items:
             key = (shard_id, item.node_id, kind)
             held = self._live(key)
-            if held is None or (item.order >= held.order if held.run_id == run_id else epoch > held.epoch):
-                self._held[key] = _Held(epoch, run_id, item.order, item.payload, expires_ns)
+            if held is None or (item.order >= held.order if held.line == line else epoch > held.epoch):
+                self._held[key] = _Held(epoch, line, item.order, item.payload, expires_ns)
                 taken += 1
         return taken
 
@@ -62,7 +62,7 @@ class MemorySnapshots:
             for kind in ("live", "final"):
                 held = self._live((shard_id, node_id, kind))
                 if held is not None:
-                    self._held[shard_id, node_id, kind] = _Held(held.epoch, held.run_id, held.order, held.payload, expires_ns)
+                    self._held[shard_id, node_id, kind] = _Held(held.epoch, held.line, held.order, held.payload, expires_ns)
 
     def clear(self) -> None:
         """Forget everything, as a cache that was started anew."""

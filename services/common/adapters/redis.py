@@ -34,7 +34,7 @@ BATCH_MAX: Final = 1000
 ORDER_OFFSET: Final = 2**63
 """Makes an int64 non-negative, so that 20 digits compare as text: Lua's numbers lose integers beyond 2**53."""
 HEADER_BYTES: Final = 76
-"""16 hex digits for the run, 20 digits of the epoch, 2 × 20 of the order."""
+"""16 hex digits for the line of runs, 20 digits of the epoch, 2 × 20 of the order."""
 KINDS: Final[tuple[SnapshotKind, ...]] = ("live", "final")
 
 # Each script first lets the epoch in: a lower one is refused, any other rules from then on. The epoch outlives its items.
@@ -108,10 +108,10 @@ class RedisSnapshots:
         self._local = threading.local()
         self._connections: list[Any] = []
 
-    def write(self, shard_id: str, epoch: int, run_id: str, kind: SnapshotKind, items: Sequence[Snapshot]) -> int:
+    def write(self, shard_id: str, epoch: int, line: str, kind: SnapshotKind, items: Sequence[Snapshot]) -> int:
         """Compare and set."""
         taken = 0
-        head = _head(run_id, epoch)
+        head = _head(line, epoch)
         with self._server() as client:
             for batch in _batches(items):
                 keys = [_epoch_key(shard_id), *(_node_key(shard_id, item.node_id, kind) for item in batch)]
@@ -221,8 +221,8 @@ def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 @lru_cache(maxsize=64)
-def _head(run_id: str, epoch: int) -> bytes:
-    return hashlib.sha256(run_id.encode()).hexdigest()[:16].encode() + b"%020d" % epoch
+def _head(line: str, epoch: int) -> bytes:
+    return hashlib.sha256(line.encode()).hexdigest()[:16].encode() + b"%020d" % epoch
 
 
 def _epoch_key(shard_id: str) -> str:

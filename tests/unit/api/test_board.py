@@ -11,6 +11,7 @@ import pytest
 from services.api.board import CLOSE_RETRY_NS, Board
 from services.api.context import CurrentRun
 from services.common.ports import Run, Snapshot
+from services.common.run_identity import line_of
 from services.common.snapshot_payload import decode_final, encode_final
 from tests.unit.api.small_run import SmallRun, small_run
 
@@ -31,7 +32,7 @@ def told(board: Board) -> dict[int, Any]:
 def write(run: SmallRun, node_id: int, kind: Any, payload: bytes) -> None:
     """Put a payload into the cache, newer than all before."""
     order = (2**62, int(run.clock.ns))
-    assert run.snapshots.write("0", 10**6, run.runs.latest().run_id, kind, [Snapshot(node_id, order, payload)]) == 1  # type: ignore[union-attr]
+    assert run.snapshots.write("0", 10**6, line_of(run.runs.latest()), kind, [Snapshot(node_id, order, payload)]) == 1  # type: ignore[union-attr]
 
 
 def test_only_what_changed_is_told(run: SmallRun) -> None:

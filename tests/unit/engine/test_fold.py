@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from risk_core.book import QUANTITY_SCALE, Fill
 from risk_core.engine.canonical import Evaluator
+from risk_core.engine.configuration import ModelConfiguration
 from risk_core.engine.fold import Bucket, Fold, Refold
-from risk_core.records import DayCloseRow, Genesis, Record, RiskResult, ScenarioRow
+from risk_core.records import DayCloseRow, Fills, Genesis, Heartbeat, Record, RiskResult, ScenarioRow, SourceOpen, Split, Ticks
 from tests.oracle import expected
-from tests.worlds import HOUR_NS, interleave, make_world
+from tests.worlds import HOUR_NS, interleave, make_world, small_book
 
 
 def run_fold(log: list[Record], node_ids: tuple[int, ...] | None = None) -> tuple[list[RiskResult], list[DayCloseRow]]:
@@ -121,3 +126,34 @@ def test_restored_state_goes_on_identically(seed: int) -> None:
             assert first.day_closes == second.day_closes
             if first.scenario_row is not None:
                 rows.append(first.scenario_row)
+
+
+def test_what_comes_late_together_with_its_split_is_restated_once() -> None:
+    """A fill and a tick from before a split, in the bucket in which the split itself comes late: old units, scaled once."""
+    hour = HOUR_NS
+    genesis = Genesis(small_book(), "feed", "book", "", 0, hour, ModelConfiguration(window=5).to_json())
+    fold = Fold(genesis)
+    source = 9
+    tick = Ticks(np.array([2], np.int32), np.array([100.0]), np.array([8 * hour]))
+    fill = Fill("f", 4, 2, -40 * QUANTITY_SCALE, 100.0)
+    log: list[tuple[int, int, object]] = [
+        (0, 10 * hour, SourceOpen("bookings")),  # buckets close through hour 10
+        (8 * hour, 10 * hour, Fills((fill,))),
+        (8 * hour, 10 * hour, tick),
+        (9 * hour, 10 * hour, Split("s", 2, 2, 1)),
+    ]
+    for log_seq, (event_ns, watermark_ns, body) in enumerate(log, start=2):
+        assert not fold.apply(Record(source, log_seq, event_ns, event_ns, watermark_ns, body), log_seq)  # type: ignore[arg-type]
+    column, row = fold.index.column_of[2], fold.index.row_of[4]
+    price, _, quantity = fold.newest()
+    assert (price[column], quantity[row, column]) == (50.0, (100 - 40) * 2 * QUANTITY_SCALE)
+    closed = fold.apply(Record(source, 9, 11 * hour, 11 * hour, 11 * hour, Heartbeat()), 9)
+    (bucket,) = closed
+    assert isinstance(bucket, Bucket)
+    assert (bucket.price[column], bucket.quantity[row, column]) == (50.0, 120 * QUANTITY_SCALE)
+    # once the split is applied, what comes from before it is restated
+    again = Ticks(np.array([2], np.int32), np.array([104.0]), np.array([8 * hour + 1]))
+    fold.apply(Record(source, 10, 8 * hour + 1, 11 * hour, 11 * hour, again), 10)
+    fold.apply(Record(source, 11, 8 * hour, 11 * hour, 11 * hour, Fills((replace(fill, fill_id="g", quantity=QUANTITY_SCALE),))), 11)
+    price, _, quantity = fold.newest()
+    assert (price[column], quantity[row, column]) == (52.0, 122 * QUANTITY_SCALE)

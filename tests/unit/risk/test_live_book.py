@@ -10,9 +10,9 @@ from risk_core.engine.canonical import Evaluator
 from risk_core.engine.fold import Bucket, Fold
 from risk_core.engine.live import LIVE_TOLERANCE
 from risk_core.engine.valuation import exposures, market_values
-from risk_core.records import Genesis
+from risk_core.records import BookChange, Genesis
 from services.risk.live import LiveBook
-from tests.worlds import interleave, make_world
+from tests.worlds import HOUR_NS, interleave, make_world
 
 
 def check_agrees(fold: Fold, evaluator: Evaluator, live: LiveBook) -> None:
@@ -31,17 +31,16 @@ def check_agrees(fold: Fold, evaluator: Evaluator, live: LiveBook) -> None:
     assert np.allclose(live.vectors.market_value, values.sum(axis=1), rtol=0, atol=1e-9 * max(1.0, float(np.abs(values).sum())))
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10_000), repeats=st.booleans(), disorder=st.booleans())
-def test_live_follows_canonical(seed: int, repeats: bool, disorder: bool) -> None:
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 10_000), repeats=st.booleans(), disorder=st.booleans(), cadence_ns=st.sampled_from([0, 4 * HOUR_NS]))
+def test_live_follows_canonical(seed: int, repeats: bool, disorder: bool, cadence_ns: int) -> None:
     """After any ticks, fills, repeats, late arrivals, splits, imports, corrections of open buckets and closes."""
-    log = interleave(make_world(seed, disorder=disorder), seed, repeats=repeats)
+    log = interleave(make_world(seed, cadence_ns=cadence_ns, disorder=disorder), seed, repeats=repeats)
     genesis = log[0].body
     assert isinstance(genesis, Genesis)
     fold = Fold(genesis)
     evaluator = Evaluator(fold, "run")
     live: LiveBook | None = None
-    split_waits = False
     for log_seq, record in enumerate(log[1:], start=2):
         closed = fold.apply(record, log_seq)
         if any(not isinstance(b, Bucket) for b in closed):
@@ -51,10 +50,9 @@ def test_live_follows_canonical(seed: int, repeats: bool, disorder: bool) -> Non
         for bucket in closed:
             assert isinstance(bucket, Bucket)
             evaluator.evaluate(bucket)
-            if live is not None and bucket.date is not None:
+            if live is not None:
                 live.roll(bucket)
         if live is None and evaluator.window.count >= 2:
             live = LiveBook(fold, evaluator)
-        split_waits = any(type(w.body).__name__ in ("Split", "BookChange") for w in fold.waiting)
-        if live is not None and not split_waits:
+        if live is not None and not any(isinstance(w.body, BookChange) for w in fold.waiting):
             check_agrees(fold, evaluator, live)
