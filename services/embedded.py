@@ -13,10 +13,12 @@ from risk_core.book import Book
 from risk_core.records import RiskResult
 from services.common.config import Settings
 from services.common.feeds.port import Feed
-from services.common.ports import Clock, DeadLetters, Leases, Log, LogStore, Publisher, ResultStore, RunStore, Snapshots
+from services.common.ports import Clock, DeadLetters, Inbox, Leases, Log, LogStore, Publisher, ResultStore, RunStore, Snapshots
 from services.common.run_identity import calculation_hash
 from services.common.runtime import Group, worker_name
 from services.common.status import RunStatus
+from services.ingest.inbox import POLL_SECONDS as INBOX_SECONDS
+from services.ingest.inbox import DeskInbox
 from services.ingest.log_state import LogState
 from services.ingest.replay import Replayer
 from services.recorder.loop import Recorded, record_loop
@@ -45,6 +47,7 @@ class Universe:
     runs: RunStore
     dead_letters: DeadLetters
     snapshots: Snapshots
+    inbox: Inbox
 
 
 @dataclass
@@ -178,7 +181,14 @@ class Embedded:
     # -------------------------------------------------------------- inside
 
     def _feed_loop(self, stop: Event) -> None:
-        self.replayer.run(stop)
+        """Replay; take orders of the desk meanwhile, and after its end."""
+        clock, inbox = self.universe.clock, self.universe.inbox
+        desk = DeskInbox(self.replayer.ingest, inbox, epoch=0)
+        self.replayer.run(stop, between=lambda: desk.poll(clock))
+        while not stop.is_set():
+            desk.poll(clock)
+            stop.wait(INBOX_SECONDS)
+        inbox.close()
 
     def _record_loop(self, stop: Event) -> None:
         record_loop(self.recorder, stop, self._recorded.hurry)

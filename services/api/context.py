@@ -54,6 +54,14 @@ class RunContext:
             raise ApiProblem(404, "unknown-node", f"no node {node_id}; known are {', '.join(known[:HINT_MAX])}{more}")
         return node
 
+    def below(self, node_id: int) -> tuple[int, ...]:
+        """Return a node and all below it; raise the 404 that names those known."""
+        found = {self.node(node_id).node_id}
+        for node in self.nodes.values():  # parents come first
+            if node.parent_id in found:
+                found.add(node.node_id)
+        return tuple(found)
+
     def method(self, name: str | None) -> str:
         """Return a method of the run, its first for None; raise 422 for another."""
         if name is None:

@@ -33,7 +33,7 @@ CursorQuery: TypeAlias = Annotated[str | None, Query(max_length=200, description
 AsOfQuery: TypeAlias = Annotated[
     str | None, Query(max_length=40, description="Exact as_of; the newest when left out", examples=["2024-05-01T20:00:00Z"])
 ]
-Revisions: TypeAlias = Annotated[Literal["newest", "all"], Query(description="Newest revision of each as_of, or all of them")]
+Revisions: TypeAlias = Annotated[Literal["newest", "all"], Query(description="What counts now, or also what corrections replaced")]
 
 
 def time_ns(name: str, text: str | None, end: bool = False) -> int | None:

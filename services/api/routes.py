@@ -33,6 +33,7 @@ from services.api.problems import ApiProblem, invalid
 from services.api.shapes import (
     CheckItem,
     DayClosePage,
+    FillPage,
     HealthItem,
     HistoryPage,
     NodeList,
@@ -41,11 +42,11 @@ from services.api.shapes import (
     SnapshotList,
 )
 from services.api.stream import Hub, Subscriber
-from services.api.views import history_item, node_item, run_item
+from services.api.views import fill_item, history_item, node_item, run_item
 from services.common.evidence_shapes import Components, Evidence, Explanation, NoEvidence, Positions, ResultId
 from services.common.health import CheckResult, Health, Unhealthy, checked
 from services.common.metrics import Metrics
-from services.common.ports import HistoryFilter, Queries
+from services.common.ports import FillFilter, HistoryFilter, Queries
 from services.common.snapshot_payload import day_close_item
 from services.common.status import RunStatus
 
@@ -170,6 +171,28 @@ def history_routes(parts: Parts) -> APIRouter:
         with parts.history:
             rows, following = oldest_first(parts.queries.day_closes, where, limit, cursor, genesis.emit_from_ns, 0)
         return answer(DayClosePage([day_close_item(r) for r in rows], following))
+
+    @router.get(
+        "/nodes/{node_id}/fills",
+        responses=returns(FillPage, "Fills, newest first", 404, 422, 503),
+        summary="Fills of a node and of those below it, newest first",
+    )
+    def fills(
+        node_id: NodePath,
+        from_: FromQuery = None,
+        to: ToQuery = None,
+        limit: LimitQuery = 1000,
+        cursor: CursorQuery = None,
+        revisions: Revisions = "newest",
+    ) -> Response:
+        context = parts.run.get()
+        where = FillFilter(context.run.first_log_seq, context.below(node_id), *time_range(from_, to), superseded=revisions == "all")
+        try:
+            with parts.history:
+                page = parts.queries.fills(where, limit, cursor)
+        except ValueError as error:
+            raise invalid(f"cursor: {error}") from None
+        return answer(FillPage([fill_item(context, row) for row in page.rows], page.next_cursor))
 
     @router.get(
         "/results/{result_id}/explain",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from services.common.evidence_shapes import Price, Quantity
 from services.common.snapshot_payload import (
     DayCloseItem,
     FinalNumbers,
@@ -124,6 +125,32 @@ class HistoryPage(Struct, frozen=True):
     """Results of one node, method and confidence, oldest first."""
 
     items: list[HistoryItem]
+    next_cursor: Cursor
+
+
+class FillItem(Struct, frozen=True, gc=False):
+    """One fill. A correction marks the one it replaces `superseded_by`, and adds one with its `correction_id`."""
+
+    fill_id: Annotated[str, Meta(examples=["2024-01-02/000481"])]
+    time: IsoTime
+    time_ns: ExactTime
+    node_id: NodeId
+    portfolio: str
+    instrument_id: int
+    symbol: str
+    quantity: Quantity
+    price: Price
+    fees: float
+    currency: Annotated[str, Meta(description="Of price and fees")]
+    log_seq: LogSeq
+    correction_id: str | None
+    superseded_by: str | None
+
+
+class FillPage(Struct, frozen=True):
+    """Fills of a node and of those below it, newest first."""
+
+    items: list[FillItem]
     next_cursor: Cursor
 
 

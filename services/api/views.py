@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from risk_core.book import Node
+from risk_core.book import QUANTITY_SCALE, Node
 from risk_core.records import RiskResult
 from services.api.context import RunContext
-from services.api.shapes import HistoryItem, MethodItem, NodeItem, RunClock, RunCounts, RunItem
+from services.api.shapes import FillItem, HistoryItem, MethodItem, NodeItem, RunClock, RunCounts, RunItem
 from services.common.iso import iso_from_ns
+from services.common.ports import FillRow
 from services.common.status import RunStatus
 
 
@@ -68,6 +69,27 @@ def history_item(row: RiskResult) -> HistoryItem:
         stale_share=row.stale_share,
         proxied_share=row.proxied_share,
         thin_share=row.thin_share,
+    )
+
+
+def fill_item(context: RunContext, row: FillRow) -> FillItem:
+    """Return a fill."""
+    instrument = context.instruments[row.instrument_id]
+    return FillItem(
+        fill_id=row.fill_id,
+        time=iso_from_ns(row.event_ns),
+        time_ns=str(row.event_ns),
+        node_id=row.node_id,
+        portfolio=context.nodes[row.node_id].name,
+        instrument_id=row.instrument_id,
+        symbol=instrument.symbol,
+        quantity=row.quantity / QUANTITY_SCALE,
+        price=row.price,
+        fees=row.fees,
+        currency=instrument.currency,
+        log_seq=row.log_seq,
+        correction_id=row.correction_id,
+        superseded_by=row.superseded_by,
     )
 
 

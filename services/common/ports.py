@@ -371,12 +371,17 @@ class FillRow:
 
 @dataclass(frozen=True, slots=True)
 class FillFilter:
-    """Fills of some nodes, newest first: from_ns <= event < to_ns; superseded ones only on request."""
+    """Fills of some nodes in a run, newest first: from_ns <= event < to_ns, one id if given; superseded ones only on request.
 
+    `first_log_seq` is the run's.
+    """
+
+    first_log_seq: int
     node_ids: tuple[int, ...]
     from_ns: int | None = None
     to_ns: int | None = None
     superseded: bool = False
+    fill_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

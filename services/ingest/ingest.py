@@ -9,13 +9,10 @@ from typing import Final, Protocol
 from risk_core.book import Fill
 from risk_core.records import (
     Body,
-    BookChange,
     DayClose,
-    FillCorrection,
     Fills,
     Genesis,
     Heartbeat,
-    PriceCorrection,
     Record,
     SourceClose,
     SourceOpen,
@@ -24,6 +21,7 @@ from risk_core.records import (
 from services.common import codec
 from services.common.feeds.port import RawFill, RawSplit, RawTicks
 from services.common.ports import Clock, DeadLetter, DeadLetters, Log
+from services.ingest.commands import Known, RawCommand, check_command
 from services.ingest.log_state import GENESIS_SOURCE_ID, LogState, SourceState, source_id_of
 from services.ingest.reasons import Reason, Warn
 from services.ingest.validate import CheckedTicks, Rejection, Rules, Sequence, check_fill, check_split, check_ticks
@@ -226,14 +224,14 @@ class Ingest:
         Returns how many passed.
         """
         passed: dict[int, list[Fill]] = {}
-        batch: dict[str, None] = {}
-        known = ChainMap(batch, self.state.fill_ids)
+        batch: dict[str, int] = {}
+        known = ChainMap(batch, self.state.fill_times)
         for fill, raw in fills:
             judged = check_fill(self._rules, known, fill, self._latest_ns(), raw)
             if isinstance(judged, Rejection):
                 self.refuse(source, (judged,))
             else:
-                batch[judged.fill_id] = None
+                batch[judged.fill_id] = fill.event_ns
                 passed.setdefault(fill.event_ns, []).append(judged)
         groups = [(t, passed[t][k : k + FILLS_MAX]) for t in sorted(passed) for k in range(0, len(passed[t]), FILLS_MAX)]
         for place, (event_ns, group) in enumerate(groups, start=1):
@@ -251,10 +249,17 @@ class Ingest:
         self._count("splits", 1)
         return True
 
-    def command(self, source: SourceState, event_ns: int, body: BookChange | PriceCorrection | FillCorrection) -> None:
-        """Log an order of the desk. Its source takes no part in the watermark."""
+    def command(self, source: SourceState, raw: RawCommand, payload: bytes) -> bool:
+        """Judge a correction or positions, and log them if they pass; return whether they did."""
+        known = Known(self.state.fill_times, self.state.commands, self.state.kept_from_ns)
+        judged = check_command(self._rules, known, raw, self._latest_ns(), payload)
+        if isinstance(judged, Rejection):
+            self.refuse(source, (judged,))
+            return False
+        event_ns, body = judged
         self._stamp(source, event_ns, source.watermark_ns, body)
         self._count("commands", 1)
+        return True
 
     # ------------------------------------------------------------ refusals
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,8 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk_core.book import BookIndex
+from risk_core.engine.configuration import ModelConfiguration
 from risk_core.engine.fold import FILL_IDS_MAX, SPLITS_MAX
-from risk_core.records import DayClose, Fills, Genesis, Record, SourceClose, SourceOpen, Split, Ticks
+from risk_core.records import (
+    BookChange,
+    DayClose,
+    FillCorrection,
+    Fills,
+    Genesis,
+    PriceCorrection,
+    Record,
+    SourceClose,
+    SourceOpen,
+    Split,
+    Ticks,
+)
 from services.common import codec
 from services.common.ports import Log
 from services.ingest.validate import Newest
@@ -46,15 +60,18 @@ class SourceState:
 class LogState:
     """A fold over the log, much smaller than the risk fold: what makes ingest continue rather than repeat.
 
-    `fill_ids` holds as many as the risk fold remembers; `splits` maps action ids to (instrument_id, event_ns);
-    `day_fills` and `day_splits` are ids logged since the last close.
+    `fill_times` maps ids to event times, as many as the risk fold remembers; `splits` maps action ids to (instrument_id, event_ns);
+    `commands` are ids of corrections and positions; `day_fills` and `day_splits` are ids logged since the last close.
+    `closes_ns` are the day closes that a correction can reach back to.
     """
 
     genesis: Genesis | None = None
     records: int = 0
     sources: dict[int, SourceState] = field(default_factory=dict)
     last_close: DayClose | None = None
-    fill_ids: dict[str, None] = field(default_factory=dict)
+    closes_ns: deque[int] = field(default_factory=deque)
+    fill_times: dict[str, int] = field(default_factory=dict)
+    commands: set[str] = field(default_factory=set)
     splits: dict[str, tuple[int, int]] = field(default_factory=dict)
     day_fills: set[str] = field(default_factory=set)
     day_splits: set[str] = field(default_factory=set)
@@ -64,7 +81,8 @@ class LogState:
         """Take the next record. A genesis record starts anew."""
         body = record.body
         if isinstance(body, Genesis):
-            fresh = LogState(genesis=body, records=self.records + 1)
+            correction_days = ModelConfiguration.from_json(body.configuration).correction_days
+            fresh = LogState(genesis=body, records=self.records + 1, closes_ns=deque(maxlen=correction_days))
             for name in LogState.__slots__:
                 setattr(self, name, getattr(fresh, name))
             self._instrument_ids = np.array(BookIndex(body.book).instrument_ids, np.int64)
@@ -80,15 +98,19 @@ class LogState:
                 source.day_ticks += len(body.price)
                 source.newest.take(np.searchsorted(self._instrument_ids, body.instrument_id), body.event_ns, body.price)
             case Fills():
-                self._know_fills(fill.fill_id for fill in body.fills)
+                self._know_fills(body, record.event_ns)
             case Split():
                 self._know_split(body, record.event_ns)
+            case PriceCorrection() | FillCorrection():
+                self.commands.add(body.correction_id)
+            case BookChange():
+                self.commands.add(body.reference)
             case SourceOpen():
                 source.name, source.open = body.name, True
             case SourceClose():
                 source.open = False
             case DayClose():
-                self._close_day(body)
+                self._close_day(body, record.event_ns)
             case _:
                 pass
 
@@ -99,13 +121,18 @@ class LogState:
             self.sources[source_id] = SourceState(source_id, newest=Newest.empty(columns), newest_at_close=Newest.empty(columns))
         return self.sources[source_id]
 
-    def _know_fills(self, fill_ids: Iterable[str]) -> None:
-        """Remember ids of logged fills, as many as the risk fold does."""
-        for fill_id in fill_ids:
-            self.fill_ids[fill_id] = None
-            self.day_fills.add(fill_id)
-        while len(self.fill_ids) > FILL_IDS_MAX:
-            del self.fill_ids[next(iter(self.fill_ids))]
+    @property
+    def kept_from_ns(self) -> int:
+        """Return the day close that a correction must be after: the risk fold keeps no state before it."""
+        return self.closes_ns[0] if len(self.closes_ns) == self.closes_ns.maxlen else -(2**63)
+
+    def _know_fills(self, body: Fills, event_ns: int) -> None:
+        """Remember logged fills, as many as the risk fold does."""
+        for fill in body.fills:
+            self.fill_times[fill.fill_id] = event_ns
+            self.day_fills.add(fill.fill_id)
+        while len(self.fill_times) > FILL_IDS_MAX:
+            del self.fill_times[next(iter(self.fill_times))]
 
     def _know_split(self, split: Split, event_ns: int) -> None:
         """Remember a logged split."""
@@ -114,8 +141,9 @@ class LogState:
         while len(self.splits) > SPLITS_MAX:
             del self.splits[next(iter(self.splits))]
 
-    def _close_day(self, close: DayClose) -> None:
+    def _close_day(self, close: DayClose, close_ns: int) -> None:
         self.last_close = close
+        self.closes_ns.append(close_ns)
         self.day_fills.clear()
         self.day_splits.clear()
         for source in self.sources.values():
@@ -127,12 +155,18 @@ def scan(payloads: Iterable[bytes]) -> LogState:
     """Return the state after a whole log, oldest record first. A payload that is no record is passed over, as every reader does."""
     state = LogState()
     for payload in payloads:
-        try:
-            record = codec.decode(payload)
-        except codec.MalformedRecord:
-            continue
-        state.apply(record)
+        record = decoded(payload)
+        if record is not None:
+            state.apply(record)
     return state
+
+
+def decoded(payload: bytes) -> Record | None:
+    """Return the record of a payload, or None when it is none."""
+    try:
+        return codec.decode(payload)
+    except codec.MalformedRecord:
+        return None
 
 
 def read_log(log: Log) -> Iterator[bytes]:

@@ -1,8 +1,12 @@
-"""Inbound JSON, version 1, to raw ticks and fills: docs/feeds.md has the schemas. Shape is judged here, meaning by `validate`."""
+"""Inbound JSON, version 1, to raw ticks and orders of the desk: docs/feeds.md has the schemas.
+
+Shape is judged here, meaning by `validate` and `commands`.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,11 +15,13 @@ import numpy as np
 
 from services.common.feeds.port import RawFill, RawTicks
 from services.common.feeds.times import parse_time
+from services.ingest.commands import RawCommand, RawFillCorrection, RawPositions, RawPriceCorrection
 from services.ingest.reasons import Reason
 from services.ingest.validate import Rejection
 
 VERSION: Final = 1
-FILL_BYTES_MAX: Final = 16_384
+ORDER_BYTES_MAX: Final = 16_384
+POSITIONS_BYTES_MAX: Final = 1_000_000
 TICKS_BYTES_MAX: Final = 1_000_000
 TICKS_MAX: Final = 10_000
 TEXT_MAX: Final = 200
@@ -37,17 +43,25 @@ class _Field:
     required: bool = True
 
 
-_FILL: Final = {
-    "version": _Field((int,)),
-    "fill_id": _Field((str,)),
-    "portfolio": _Field((str,)),
-    "symbol": _Field((str,)),
-    "quantity": _Field((str, int)),
+_ENVELOPE: Final = {"version": _Field((int,)), "kind": _Field((str,), required=False)}
+_POSITION: Final = {"portfolio": _Field((str,)), "symbol": _Field((str,)), "quantity": _Field((str, int))}
+_TRADE: Final = {
+    **_POSITION,
     "price": _Field((int, float, str, type(None))),
-    "time": _Field((str, int), required=False),
     "fees": _Field((int, float), required=False),
     "currency": _Field((str,), required=False),
 }
+_FILL: Final = {**_ENVELOPE, "fill_id": _Field((str,)), **_TRADE, "time": _Field((str, int), required=False)}
+_CORRECTION: Final = {**_ENVELOPE, "correction_id": _Field((str,)), "reason": _Field((str,), required=False)}
+_FILL_CORRECTION: Final = {**_CORRECTION, "fill_id": _Field((str,)), "fill": _Field((dict, type(None)))}
+_PRICE_CORRECTION: Final = {
+    **_CORRECTION,
+    "symbol": _Field((str,)),
+    "time": _Field((str, int)),
+    "price": _Field((int, float, str, type(None))),
+    "currency": _Field((str,), required=False),
+}
+_POSITIONS: Final = {**_ENVELOPE, "reference": _Field((str,)), "positions": _Field((list,)), "time": _Field((str, int), required=False)}
 _TICKS: Final = {"version": _Field((int,)), "ticks": _Field((list,)), "sequence": _Field((int,), required=False)}
 _TICK: Final = {
     "symbol": _Field((str,)),
@@ -57,22 +71,75 @@ _TICK: Final = {
 }
 
 
-def read_fill(payload: bytes, now_ns: int) -> RawFill | Rejection:
-    """Return the fill in a payload; without a time it was executed now."""
+def read_command(payload: bytes, now_ns: int) -> RawFill | RawCommand | Rejection:
+    """Return the fill, correction or positions in a payload; a fill or positions without a time are of now."""
     try:
-        fields = _checked(_load(payload, FILL_BYTES_MAX), _FILL, "fill")
-        return RawFill(
-            fill_id=fields["fill_id"],
-            portfolio=fields["portfolio"],
-            symbol=fields["symbol"],
-            quantity=str(fields["quantity"]),
-            price=_price(fields["price"]),
-            event_ns=_time(fields["time"]) if "time" in fields else now_ns,
-            fees=float(fields.get("fees", 0.0)),
-            currency=fields.get("currency"),
-        )
+        fields = _load(payload, POSITIONS_BYTES_MAX)
+        kind = fields.get("kind", "fill")
+        form = _COMMANDS.get(kind) if isinstance(kind, str) else None
+        if form is None:
+            raise _Refused(Reason.BAD_VALUE, f"kind {_shown(kind)}: needs one of {', '.join(_COMMANDS)}")
+        if len(payload) > form.bytes_max:
+            raise _Refused(Reason.OVERSIZE, f"{len(payload)} bytes; at most {form.bytes_max}")
+        return form.build(_checked(fields, form.schema, kind), now_ns)
     except _Refused as refused:
         return Rejection(refused.reason, refused.detail, payload)
+
+
+def _fill(fields: Mapping[str, Any], now_ns: int) -> RawFill:
+    return _trade(fields, fields["fill_id"], _time(fields["time"]) if "time" in fields else now_ns)
+
+
+def _trade(fields: Mapping[str, Any], fill_id: str, event_ns: int) -> RawFill:
+    return RawFill(
+        fill_id=fill_id,
+        portfolio=fields["portfolio"],
+        symbol=fields["symbol"],
+        quantity=str(fields["quantity"]),
+        price=_price(fields["price"]),
+        event_ns=event_ns,
+        fees=float(fields.get("fees", 0.0)),
+        currency=fields.get("currency"),
+    )
+
+
+def _fill_correction(fields: Mapping[str, Any], now_ns: int) -> RawFillCorrection:
+    trade = fields["fill"]
+    fill = None if trade is None else _trade(_checked(trade, _TRADE, "fill"), fields["fill_id"], now_ns)
+    return RawFillCorrection(fields["correction_id"], fields["fill_id"], fill, fields.get("reason", ""))
+
+
+def _price_correction(fields: Mapping[str, Any], _: int) -> RawPriceCorrection:
+    price = None if fields["price"] is None else _price(fields["price"])
+    at_ns = _time(fields["time"])
+    return RawPriceCorrection(fields["correction_id"], fields["symbol"], at_ns, price, fields.get("currency"), fields.get("reason", ""))
+
+
+def _positions(fields: Mapping[str, Any], now_ns: int) -> RawPositions:
+    rows = []
+    for k, item in enumerate(fields["positions"]):
+        if not isinstance(item, dict):
+            raise _Refused(Reason.BAD_VALUE, f"position {k} is no object")
+        row = _checked(item, _POSITION, f"position {k}")
+        rows.append((row["portfolio"], row["symbol"], str(row["quantity"])))
+    return RawPositions(fields["reference"], _time(fields["time"]) if "time" in fields else now_ns, tuple(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A kind of order: its fields, its bound, and how it is made of them."""
+
+    schema: dict[str, _Field]
+    build: Callable[[Mapping[str, Any], int], RawFill | RawCommand]
+    bytes_max: int = ORDER_BYTES_MAX
+
+
+_COMMANDS: Final = {
+    "fill": _Form(_FILL, _fill),
+    "fill_correction": _Form(_FILL_CORRECTION, _fill_correction),
+    "price_correction": _Form(_PRICE_CORRECTION, _price_correction),
+    "positions": _Form(_POSITIONS, _positions, POSITIONS_BYTES_MAX),
+}
 
 
 def read_ticks(payload: bytes) -> tuple[RawTicks, tuple[Rejection, ...]]:
@@ -175,7 +242,7 @@ def _checked(fields: dict[str, Any], schema: dict[str, _Field], what: str) -> di
     return fields
 
 
-_KIND: Final = {int: "a whole number", float: "a number", str: "text", list: "a list", type(None): "null"}
+_KIND: Final = {int: "a whole number", float: "a number", str: "text", list: "a list", dict: "an object", type(None): "null"}
 
 
 def _shown(value: object) -> str:

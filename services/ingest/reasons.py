@@ -29,6 +29,10 @@ class Reason(StrEnum):
     UNKNOWN_NODE = "unknown_node"
     BAD_QUANTITY = "bad_quantity"
     DUPLICATE_FILL = "duplicate_fill"
+    # corrections and positions
+    UNKNOWN_FILL = "unknown_fill"
+    CORRECTION_TOO_OLD = "correction_too_old"
+    DUPLICATE_COMMAND = "duplicate_command"
     # corporate actions
     BAD_SPLIT_RATIO = "bad_split_ratio"
     SPLIT_ALREADY_APPLIED = "split_already_applied"
@@ -60,6 +64,9 @@ EXPLANATION: dict[Reason | Warn, str] = {
     Reason.UNKNOWN_NODE: "no portfolio of the book has the name",
     Reason.BAD_QUANTITY: "zero, finer than a millionth, or beyond 64 bits of millionths",
     Reason.DUPLICATE_FILL: "the fill id was taken before",
+    Reason.UNKNOWN_FILL: "the correction is of a fill that was not taken, or is long ago",
+    Reason.CORRECTION_TOO_OLD: "it reaches back further than states are kept to calculate from",
+    Reason.DUPLICATE_COMMAND: "the correction id, or the reference of the positions, was taken before",
     Reason.BAD_SPLIT_RATIO: "numerator and denominator must be different whole numbers from 1 to 10,000",
     Reason.SPLIT_ALREADY_APPLIED: "this action, or a split of the instrument at that time, was taken before",
     Warn.SEQUENCE_GAP: "numbers are missing in the source's sequence",

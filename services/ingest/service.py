@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event
 from typing import Final
 
@@ -12,7 +12,7 @@ from risk_core.book import Book
 from services.common.config import Settings
 from services.common.feeds.port import Feed
 from services.common.ports import Clock, DeadLetters, Inbox, Leases, Log
-from services.ingest.fills import FillsInbox
+from services.ingest.inbox import DeskInbox
 from services.ingest.ingest import Observer
 from services.ingest.log_state import read_log, scan
 from services.ingest.ownership import SourceOwner
@@ -22,8 +22,6 @@ logger = logging.getLogger("ingest")
 
 STANDBY_SECONDS: Final = 0.2
 IDLE_SECONDS: Final = 0.05
-FILLS_EVERY_SECONDS: Final = 0.02
-NS_PER_SECOND: Final = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -39,7 +37,7 @@ class IngestService:
     owner : str
         This worker's name in the lease.
     inbox : Inbox, optional
-        Fills from outside.
+        Orders of the desk from outside.
     anew : bool
         Start a new run with `nonce` although the log holds one.
     """
@@ -58,7 +56,6 @@ class IngestService:
     observers: tuple[Observer, ...] = ()
     on_progress: Callable[[Progress], None] | None = None
     replayer: Replayer | None = None
-    _fills_read_ns: int = field(default=0, init=False)
 
     def run(self, stop: Event) -> None:
         """Serve until `stop` is set; everything logged is durable on return."""
@@ -92,10 +89,11 @@ class IngestService:
         self.anew = False  # once: after a takeover the new run is continued
         if self.on_progress is not None:
             self.on_progress(replayer.progress)
-        fills = FillsInbox(replayer.ingest, self.inbox, owner.epoch) if self.inbox is not None else None
+        desk = DeskInbox(replayer.ingest, self.inbox, owner.epoch) if self.inbox is not None else None
         told = False
         while not stop.is_set() and owner.hold():
-            self._take_fills(fills)
+            if desk is not None:
+                desk.poll(self.clock)
             wait = replayer.wait_seconds()
             if wait > 0.0:
                 self.clock.sleep(min(wait, IDLE_SECONDS))
@@ -106,9 +104,3 @@ class IngestService:
                 replayer.ingest.flush(FLUSH_SECONDS_MAX)
                 self.clock.sleep(IDLE_SECONDS)
         replayer.ingest.flush(FLUSH_SECONDS_MAX)
-
-    def _take_fills(self, fills: FillsInbox | None) -> None:
-        now_ns = self.clock.now_ns()
-        if fills is not None and now_ns - self._fills_read_ns >= FILLS_EVERY_SECONDS * NS_PER_SECOND:
-            self._fills_read_ns = now_ns
-            fills.step()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from risk_core.book import AssetClass, Book, BookIndex, Fill, NodeKind, Shock
 from risk_core.records import Split
+from services.common.books.csv_format import reference_of
 from services.common.books.quantity import QuantityError, parse_quantity
 from services.common.feeds.port import RawFill, RawSplit, RawTicks
 from services.ingest.reasons import Reason, Warn
@@ -61,6 +62,7 @@ class Rules:
         self.currency_of = [i.currency if i else "" for i in ordered]
         self.absolute = np.array([i is not None and i.shock is Shock.ABSOLUTE for i in ordered], np.bool_)
         self.node_ids = {n.name: n.node_id for n in book.nodes if n.kind is NodeKind.PORTFOLIO}
+        self._cash = {reference_of(i): i.instrument_id for i in book.instruments if i.asset_class is AssetClass.CASH}
         dated = {v.symbol for v in book.symbols}
         self._for_ever = {i.symbol: index.column_of[k] for k, i in priced.items() if i.symbol not in dated}
         self._dated: dict[str, list[tuple[int, int, int]]] = {}
@@ -79,6 +81,11 @@ class Rules:
             if valid_from_ns <= event_ns < valid_to_ns:
                 return column
         return self._for_ever.get(symbol, -1)
+
+    def held_instrument(self, symbol: str, event_ns: int) -> int | None:
+        """Return the id of what a position names, `cash:USD` too; None when the book has no such instrument at the time."""
+        column = self.column(symbol, event_ns)
+        return int(self.instrument_ids[column]) if column >= 0 else self._cash.get(symbol)
 
     def tick_columns(self, raw: RawTicks) -> NDArray[np.int64]:
         """Return the column of every tick, -1 where its symbol has none at its time."""
@@ -311,7 +318,7 @@ def check_fill(rules: Rules, known: Container[str], fill: RawFill, latest_ns: in
         return refuse(Reason.UNKNOWN_INSTRUMENT, f"{fill.symbol!r} is no instrument of the book at that time")
     if fill.currency is not None and fill.currency != rules.currency_of[column]:
         return refuse(Reason.WRONG_CURRENCY, f"{fill.symbol} trades in {rules.currency_of[column]}, not {fill.currency}")
-    problem = _price_problem(fill.price, bool(rules.absolute[column]))
+    problem = price_problem(fill.price, bool(rules.absolute[column]))
     if problem is not None:
         return refuse(problem, f"price {fill.price!r}")
     if not math.isfinite(fill.fees):
@@ -347,7 +354,8 @@ def check_split(rules: Rules, applied: Mapping[str, tuple[int, int]], split: Raw
     return Split(split.action_id, instrument_id, split.numerator, split.denominator)
 
 
-def _price_problem(price: float, absolute: bool) -> Reason | None:
+def price_problem(price: float, absolute: bool) -> Reason | None:
+    """Return why a price is refused, or None; `absolute` instruments may have any finite one."""
     if math.isnan(price):
         return Reason.NOT_A_NUMBER
     if math.isinf(price):

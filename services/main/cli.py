@@ -21,11 +21,13 @@ import typer
 from rich.console import Console
 
 from risk_core.book import AssetClass, Book
-from services.common.config import Settings, SettingsError, load_settings
+from services.common.config import Settings, load_settings
 from services.common.evidence_shapes import Evidence, ResultId
 from services.common.feeds.port import Feed
 from services.common.logs import configure_logging
 from services.common.runtime import worker_name
+from services.main import desk
+from services.main.user_errors import UserError, errors, user_errors
 
 if TYPE_CHECKING:
     from services.main.processes import Parts
@@ -37,7 +39,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-errors = Console(stderr=True)
 logger = logging.getLogger("service")
 
 From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day with results; days before seed the window.")]
@@ -49,38 +50,6 @@ TicksPerDay = Annotated[int, typer.Option(min=1, max=10_000, help="More than 1 i
 Exit = Annotated[bool, typer.Option("--exit", help="End when the replay has ended.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 Anew = Annotated[bool, typer.Option("--anew", help="Start a new run instead of going on where the last one was.")]
-
-
-class UserError(Exception):
-    """Something the user can mend; shown without a trace."""
-
-
-@contextmanager
-def user_errors() -> Iterator[None]:
-    """Turn errors that the user can mend into one clear message and exit code 2."""
-    from db.migrate import MigrationError
-    from services.common.adapters.embedded_servers import EmbeddedServerError
-    from services.common.books.table_rows import BookFileError
-    from services.common.feeds.port import FeedError
-    from services.common.ports import Unavailable
-    from services.ingest.genesis import GenesisMismatch
-
-    known = (
-        UserError,
-        SettingsError,
-        FeedError,
-        GenesisMismatch,
-        EmbeddedServerError,
-        MigrationError,
-        Unavailable,
-        BookFileError,
-        FileNotFoundError,
-    )
-    try:
-        yield
-    except known as error:
-        errors.print(f"[bold red]plimsoll:[/] {error}", highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
 
 
 def settings_for(
@@ -207,7 +176,7 @@ def run(
         state = scan(e.payload for e in kept.log_store.entries(0))
         metrics = Metrics()
         nonce = uuid.uuid4().hex if anew else ""
-        service = Embedded(settings, wiring.embedded_universe(settings, kept), source, held, state, metrics, anew, nonce)
+        service = Embedded(settings, wiring.embedded_universe(settings, where, kept), source, held, state, metrics, anew, nonce)
         stop = stack.enter_context(stop_on_signal())
         stack.callback(service.close)
         service.start()
@@ -354,7 +323,7 @@ def evidence() -> Iterator[Evidence]:
 
     with user_errors(), ExitStack() as stack:
         settings = load_settings()
-        where = wiring.addresses(settings, stack)
+        where = wiring.addresses(settings, stack, join=True)
         kept = wiring.stores(settings, where, stack)
         try:
             yield StoredEvidence(kept.runs, kept.results, kept.queries, kept.log_store, settings.shards.count)
@@ -421,6 +390,7 @@ def doctor() -> None:
 
 book_app = typer.Typer(help="Your own book: import, export, compare.", no_args_is_help=True)
 app.add_typer(book_app, name="book")
+app.add_typer(desk.app, name="desk")
 
 
 @book_app.command("import")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from db.migrate import MigrationReport, inspect, migrate
 from services.common.adapters.lineage import LineageQueries, LineageResultStore
 from services.common.adapters.postgres_connection import PostgresDatabase
+from services.common.adapters.postgres_inbox import PostgresInbox, PostgresSender
 from services.common.adapters.postgres_leases import PostgresLeases
 from services.common.adapters.postgres_log_store import PostgresLogStore
 from services.common.adapters.postgres_queries import PostgresQueries
@@ -46,14 +47,18 @@ class Stores:
     snapshots: RedisSnapshots
 
 
-def addresses(settings: Settings, stack: ExitStack) -> Addresses:
-    """Return the addresses, starting the embedded servers that are asked for; they stop with the stack."""
+def addresses(settings: Settings, stack: ExitStack, join: bool = False) -> Addresses:
+    """Return the addresses, starting the embedded servers that are asked for; they stop with the stack.
+
+    With `join`, those of a living `plimsoll run` are used while it lives.
+    """
     history = settings.history.url.get_secret_value()
     snapshots = settings.snapshots.url.get_secret_value()
     if "embedded:" in (history, snapshots):
-        from services.common.adapters.embedded_servers import EmbeddedServers
+        from services.common.adapters.embedded_servers import EmbeddedServers, running_servers
 
-        urls = stack.enter_context(EmbeddedServers(settings.data_directory))
+        urls = running_servers(settings.data_directory) if join else None
+        urls = urls or stack.enter_context(EmbeddedServers(settings.data_directory))
         history = urls.history if history == "embedded:" else history
         snapshots = urls.snapshots if snapshots == "embedded:" else snapshots
     return Addresses(history, snapshots)
@@ -88,7 +93,7 @@ def stores(settings: Settings, where: Addresses, stack: ExitStack) -> Stores:
     )
 
 
-def embedded_universe(settings: Settings, kept: Stores) -> Universe:
+def embedded_universe(settings: Settings, where: Addresses, kept: Stores) -> Universe:
     """Return the memory log over the table of records, with topics in memory."""
     from services.common.adapters.memory_log import MemoryLog
     from services.common.adapters.memory_topics import MemoryBroker, MemoryPublisher
@@ -111,7 +116,13 @@ def embedded_universe(settings: Settings, kept: Stores) -> Universe:
         runs=kept.runs,
         dead_letters=kept.dead_letters,
         snapshots=kept.snapshots,
+        inbox=PostgresInbox(PostgresDatabase(where.history), "fills"),
     )
+
+
+def desk_sender(settings: Settings, kept: Stores, stack: ExitStack) -> Publisher:
+    """Return what takes orders of the desk: the broker, or the inbox in the database where there is none."""
+    return PostgresSender(kept.database) if settings.log.url == "memory:" else broker(settings, stack).publisher
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+import psycopg
+
+from db.migrate import migrate
 from services.common.adapters.memory_topics import MemoryBroker, MemoryPublisher
+from services.common.adapters.postgres_connection import PostgresDatabase
+from services.common.adapters.postgres_inbox import PostgresInbox, PostgresSender
 from services.common.adapters.pulsar import PulsarInbox, PulsarPublisher, connect
 from services.common.adapters.pulsar_admin import ensure_topics
 from services.common.ports import Inbox, Message, Publisher
@@ -50,6 +55,34 @@ class MemoryExchange:
 
     def close(self) -> None:
         pass
+
+
+class PostgresExchange:
+    """The table of waiting messages, empty. It has one subscription."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._databases: list[PostgresDatabase] = []
+        migrate(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("TRUNCATE inbox")
+
+    def publisher(self) -> Publisher:
+        return PostgresSender(self._database())
+
+    def inbox(self, topic: str, subscription: str) -> Inbox:
+        return PostgresInbox(self._database(), topic)
+
+    def settle(self) -> None:
+        pass
+
+    def close(self) -> None:
+        for database in self._databases:
+            database.close()
+
+    def _database(self) -> PostgresDatabase:
+        self._databases.append(PostgresDatabase(self._url))
+        return self._databases[-1]
 
 
 class PulsarExchange:

@@ -66,6 +66,8 @@ TABLES = [
     "instruments",
     "nodes",
     "dead_letters",
+    "inbox",
+    "log_lines",
 ]
 
 

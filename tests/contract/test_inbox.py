@@ -9,14 +9,21 @@ from collections.abc import Iterator
 import pytest
 
 from services.common.ports import Inbox, Message, Unavailable
-from tests.contract.exchanges import Exchange, MemoryExchange, PulsarExchange, receive_all
+from tests.contract.exchanges import Exchange, MemoryExchange, PostgresExchange, PulsarExchange, receive_all
 
 FLUSH_SECONDS = 20.0
 
 
-@pytest.fixture(params=["memory", pytest.param("pulsar", marks=pytest.mark.pulsar)])
+@pytest.fixture(params=["memory", "postgres", pytest.param("pulsar", marks=pytest.mark.pulsar)])
 def exchange(request: pytest.FixtureRequest) -> Iterator[Exchange]:
-    made: Exchange = MemoryExchange() if request.param == "memory" else PulsarExchange(request.getfixturevalue("pulsar_server"))
+    made: Exchange
+    match request.param:
+        case "memory":
+            made = MemoryExchange()
+        case "postgres":
+            made = PostgresExchange(request.getfixturevalue("embedded_servers").history)
+        case _:
+            made = PulsarExchange(request.getfixturevalue("pulsar_server"))
     yield made
     made.close()
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from risk_core.book import Fill
-from risk_core.records import Body, FillCorrection, Fills, Heartbeat, Record, Ticks
+from risk_core.engine.configuration import ModelConfiguration
+from risk_core.records import Body, FillCorrection, Fills, Genesis, Heartbeat, Record, Ticks
 from services.common.codec import encode
 from services.common.ports import DeterminismError, FillFilter, LoggedEntry, Unavailable
 from tests.contract.store_fixtures import Stores
+from tests.worlds import small_book
 
 AT = 1_600_000_000_123_456_789
 
@@ -115,8 +117,39 @@ def test_prices_that_ingest_should_have_refused_are_still_recorded(server: Store
 def test_a_fill_that_a_source_logged_twice_counts_once(stores: Stores) -> None:
     stores.log.record([entry(1, Fills((fill("a"), fill("b"))), 11), entry(2, Fills((fill("a"), fill("b"))), 11)])
     stores.log.record([entry(3, Fills((fill("a"), fill("b"))), 11), entry(4, Fills((fill("c"),)), 12)])
-    page = stores.queries.fills(FillFilter((4,)))
+    page = stores.queries.fills(FillFilter(0, (4,)))
     assert [(row.fill_id, row.log_seq) for row in page.rows] == [("c", 4), ("b", 1), ("a", 1)]
+
+
+def genesis(nonce: str) -> Genesis:
+    return Genesis(small_book(), "feed", "book", nonce, 0, 0, ModelConfiguration().to_json())
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_run_anew_has_fills_of_its_own(stores: Stores, together: bool) -> None:
+    """Its sources begin at 1 again, and the feed's fill ids come again."""
+    first = [entry(1, genesis("1")), entry(2, Fills((fill("a"), fill("b"))), 11)]
+    second = [
+        entry(3, genesis("2")),
+        entry(4, Fills((fill("a", 7),)), 11),
+        entry(5, FillCorrection("c", AT, "a", fill("a", 8), ""), 12),
+        entry(6, Fills((fill("a", 7),)), 11),
+    ]
+    for entries in [[*first, *second]] if together else [first, *([e] for e in second)]:
+        stores.log.record(entries)
+    rows = {line: stores.queries.fills(FillFilter(line, (4,))).rows for line in (0, 1, 3)}
+    assert {line: [(row.fill_id, row.quantity) for row in found] for line, found in rows.items()} == {
+        0: [],
+        1: [("b", 1_000_000), ("a", 1_000_000)],
+        3: [("a", 8)],
+    }
+
+
+def test_a_fill_is_found_by_its_id(stores: Stores) -> None:
+    stores.log.record([entry(1, Fills((fill("a"), fill("b")))), entry(2, FillCorrection("c", AT, "b", None, ""))])
+    assert [row.fill_id for row in stores.queries.fills(FillFilter(0, (4,), fill_id="a")).rows] == ["a"]
+    assert stores.queries.fills(FillFilter(0, (4,), fill_id="b")).rows == ()
+    assert [row.superseded_by for row in stores.queries.fills(FillFilter(0, (4,), fill_id="b", superseded=True)).rows] == ["c"]
 
 
 def test_corrections_supersede_fills(stores: Stores) -> None:
@@ -126,7 +159,7 @@ def test_corrections_supersede_fills(stores: Stores) -> None:
     again = FillCorrection("c3", effective, "a", fill("a2", 9), "typo again")
     stores.log.record([entry(1, Fills((fill("a"), fill("b"), fill("kept")))), entry(2, replace), entry(3, cancel)])
     stores.log.record([entry(4, replace, 2), entry(5, again)])
-    rows = stores.queries.fills(FillFilter((4,), superseded=True)).rows
+    rows = stores.queries.fills(FillFilter(0, (4,), superseded=True)).rows
     history = {(row.fill_id, row.quantity): (row.correction_id, row.superseded_by) for row in rows}
     assert history == {
         ("a", 1_000_000): (None, "c1"),
@@ -135,7 +168,7 @@ def test_corrections_supersede_fills(stores: Stores) -> None:
         ("b", 1_000_000): (None, "c2"),
         ("kept", 1_000_000): (None, None),
     }
-    assert [row.fill_id for row in stores.queries.fills(FillFilter((4,))).rows] == ["a2", "kept"]
+    assert [row.fill_id for row in stores.queries.fills(FillFilter(0, (4,))).rows] == ["a2", "kept"]
 
 
 def test_recorders_at_once_keep_one_log(server: Stores) -> None:

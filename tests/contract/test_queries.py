@@ -126,7 +126,7 @@ def test_counts(filled: Stores) -> None:
 def test_strange_cursors_are_refused(filled: Stores, cursor: str) -> None:
     for query in (
         lambda: filled.queries.results(HistoryFilter(RUN, 1), 10, cursor),
-        lambda: filled.queries.fills(FillFilter((1,)), 10, cursor),
+        lambda: filled.queries.fills(FillFilter(0, (1,)), 10, cursor),
     ):
         with pytest.raises(ValueError, match="cursor"):
             query()
@@ -137,7 +137,7 @@ def test_strange_limits_are_refused(filled: Stores, limit: int) -> None:
     with pytest.raises(ValueError, match="limit"):
         filled.queries.day_closes(HistoryFilter(RUN, 1), limit)
     with pytest.raises(ValueError, match="limit"):
-        filled.queries.fills(FillFilter((1,)), limit)
+        filled.queries.fills(FillFilter(0, (1,)), limit)
 
 
 def test_fills_by_node_and_time(stores: Stores) -> None:
@@ -147,14 +147,14 @@ def test_fills_by_node_and_time(stores: Stores) -> None:
         fills = tuple(Fill(f"{k}-{j}", 1 + (k + j) % 3, 5, -(k**9), 1.0 / k, 0.5) for j in range(3))
         entries.append(LoggedEntry(k, b"", encode(Record(1, k, at + k // 4, at, at, Fills(fills)))))
     stores.log.record(entries)
-    where = FillFilter((1, 2), from_ns=at + 1, to_ns=at + 4)
+    where = FillFilter(0, (1, 2), from_ns=at + 1, to_ns=at + 4)
     rows = every(lambda cursor: stores.queries.fills(where, 5, cursor))
     assert [(r.event_ns, r.log_seq, r.ordinal) for r in rows] == sorted(
         ((at + k // 4, k, j) for k in range(4, 16) for j in range(3) if (k + j) % 3 != 2), reverse=True
     )
     assert rows[0].quantity == -(rows[0].log_seq ** 9)
     assert rows[0].price == 1.0 / rows[0].log_seq
-    assert stores.queries.fills(FillFilter(())).rows == ()
+    assert stores.queries.fills(FillFilter(0, ())).rows == ()
 
 
 def test_a_database_away_is_unavailable() -> None:

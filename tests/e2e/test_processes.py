@@ -35,6 +35,7 @@ CACHE_AWAY, CACHE_BACK = "the snapshot cache is away", "the snapshot cache is ba
 KEY = ("node_id", "as_of_ns", "method", "horizon_days", "confidence", "revision")
 OWNED = "SELECT owner FROM shards WHERE shard_id ~ '^[0-9]+$' AND lease_until > now() ORDER BY shard_id"
 EPOCHS = "SELECT epoch FROM shards WHERE shard_id ~ '^[0-9]+$'"
+REVISED = "SELECT (SELECT count(*) FROM risk_results WHERE revision = 1), (SELECT count(*) FROM day_closes WHERE revision = 1)"
 COUNTS = "SELECT (SELECT count(*) FROM risk_results), (SELECT count(*) FROM day_closes), (SELECT count(*) FROM runs)"
 LOG = "SELECT count(*), min(log_seq), max(log_seq) FROM log_records"
 RECORDED = "SELECT (SELECT max(log_seq) FROM log_records) >= (SELECT max(log_seq) FROM risk_results)"
@@ -90,12 +91,20 @@ class Service:
         return "\n".join(f"--- {log.stem}\n{log.read_text(errors='replace')[-2000:]}" for log in sorted(self.place.directory.glob("*.log")))
 
 
+CORRECTION = ("desk", "correct-price", "AAPL", "2008-03-12", "none", "--id", "bad-print")
+CORRECTED = 3 * ROWS // DAYS
+"""Rows of the days from then on, as a new revision."""
+
+
 @dataclass(frozen=True)
 class Records:
     """What a run left in the database."""
 
     results: Rows
     closes: Rows
+
+    def of(self, revision: int) -> Records:
+        return Records(*({k: row for k, row in rows.items() if row["revision"] == revision} for rows in (self.results, self.closes)))
 
     @staticmethod
     def read(url: str) -> Records:
@@ -182,8 +191,13 @@ def running(place: Place, settings: dict[str, str]) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Records:
     """The same days in one process, without broker, leases or faults."""
-    place = Place(tmp_path_factory.mktemp("reference"))
-    place.call("run", "--from", FROM, "--to", TO, "--speed", "max", "--exit")
+    place, span = Place(tmp_path_factory.mktemp("reference")), ("--from", FROM, "--to", TO, "--speed", "max")
+    with place.living(*span, least=ROWS):
+        place.call(*CORRECTION)
+        url = json.loads((place.directory / "servers.json").read_text())["history"]
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while ask(url, REVISED) != [(CORRECTED, CORRECTED)] and time.monotonic() < deadline:
+            time.sleep(0.1)
     with EmbeddedServers(place.directory) as urls:
         return Records.read(urls.history)
 
@@ -244,22 +258,29 @@ def outcome(
             last = [str(last) for (last,) in ask(history, "SELECT max(as_of_ns) FROM risk_results")]
             service.until("the last day in the cache", lambda: [f.as_of_ns for f in finals(cache_url, nodes).values()] == last * NODES)
             service.until("the new worker has started", lambda: "risk starts" in service.events()["risk-new"])
+            shown = finals(cache_url, nodes)
+            assert "record" in place.call(*CORRECTION, environment=settings).stderr
+            service.until("a revision of every number", lambda: ask(history, REVISED) == [(CORRECTED, CORRECTED)])
+            service.until("the revision in the cache", lambda: [f.revision for f in finals(cache_url, nodes).values()] == [1] * NODES)
             exits, told = service.stop(), service.events()
             epochs = [epoch for (epoch,) in ask(history, EPOCHS)]
             ((count, first, newest),) = ask(history, LOG)
-            yield Outcome(workers, Records.read(history), finals(cache_url, nodes), epochs, (count, first, newest), exits, told)
+            yield Outcome(workers, Records.read(history), shown, epochs, (count, first, newest), exits, told)
 
 
 def test_rows_are_those_of_an_undisturbed_run_in_one_process(outcome: Outcome, reference: Records) -> None:
-    """Bit for bit, for one worker and for four: so theirs are equal too."""
-    for found, wanted in ((outcome.records.results, reference.results), (outcome.records.closes, reference.closes)):
-        assert len(found) == ROWS
+    """Bit for bit, for one worker and for four: so theirs are equal too. And so for what a correction made them calculate again."""
+    pairs = [(outcome.records.of(k), reference.of(k), count) for k, count in ((0, ROWS), (1, CORRECTED))]
+    assert reference.of(1).results != reference.of(0).results
+    for found, wanted, count in [p for a, b, n in pairs for p in ((a.results, b.results, n), (a.closes, b.closes, n))]:
+        assert len(found) == count
         different = [(found.get(key), wanted.get(key)) for key in sorted(found.keys() | wanted.keys()) if found.get(key) != wanted.get(key)]
         assert different[:3] == []
 
 
 def test_snapshots_are_the_newest_rows(outcome: Outcome) -> None:
-    newest = max(row["as_of_ns"] for row in outcome.records.results.values())
+    rows = outcome.records.of(0).results.values()
+    newest = max(row["as_of_ns"] for row in rows)
     wanted = {
         (row["node_id"], row["method"], level_of(float.fromhex(row["confidence"]))): (
             str(newest),
@@ -269,7 +290,7 @@ def test_snapshots_are_the_newest_rows(outcome: Outcome) -> None:
             row["expected_shortfall"],
             row["status"],
         )
-        for row in outcome.records.results.values()
+        for row in rows
         if row["as_of_ns"] == newest
     }
     found = {

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
@@ -44,8 +46,9 @@ class Place:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "RISK_DATA_DIRECTORY": str(self.directory), "RISK_MODEL__WINDOW": "60"}
 
-    def call(self, *words: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(self.command(*words), env=self.environment, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+    def call(self, *words: str, expect: int = 0, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        together = {**self.environment, **(environment or {})}
+        done = subprocess.run(self.command(*words), env=together, capture_output=True, text=True, timeout=LIMIT_SECONDS)
         assert done.returncode == expect, done.stderr[-2000:]
         return done
 
@@ -55,6 +58,20 @@ class Place:
         found = json.loads(done.stdout.splitlines()[-1])
         assert isinstance(found, dict)
         return found
+
+    @contextmanager
+    def living(self, *words: str, least: int = 1) -> Iterator[subprocess.Popen[bytes]]:
+        """Run until the block ends, with so many results on record before it begins; then interrupt."""
+        command = self.command("run", "--port", "0", *words)
+        with subprocess.Popen(command, env=self.environment, stdout=PIPE, stderr=subprocess.STDOUT) as process:
+            try:
+                _wait_for_results(self, process, least)
+                yield process
+                process.send_signal(signal.SIGINT)
+                out, _ = process.communicate(timeout=60)
+                assert process.returncode == 0, out
+            finally:
+                process.kill()
 
     def rows(self, run_id: str) -> tuple[list[Any], list[Any]]:
         """Return all results and day closes of a run, sorted."""
@@ -165,16 +182,10 @@ def _wait_for_results(place: Place, process: subprocess.Popen[bytes], least: int
 
 def test_interrupt_stops_cleanly(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    words = ("run", "--from", FROM, "--speed", "2", "--port", "0")
-    with subprocess.Popen(place.command(*words), env=place.environment, stdout=PIPE, stderr=subprocess.STDOUT) as process:
-        try:
-            _wait_for_results(place, process, 1)
-            process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == 0, out
-    assert b"goes on from here" in out
+    with place.living("--from", FROM, "--speed", "2") as process:
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        assert b"goes on from here" in process.stdout.read()
 
 
 def test_reproduce_and_explain(whole: tuple[Place, dict[str, Any], tuple[list[Any], list[Any]]]) -> None:

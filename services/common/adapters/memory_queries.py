@@ -67,9 +67,11 @@ class MemoryQueries:
         self._database.require()
         rows = [
             row
-            for row in self._database.fills.values()
-            if row.node_id in where.node_ids
+            for key, row in self._database.fills.items()
+            if key[0] == where.first_log_seq
+            and row.node_id in where.node_ids
             and (where.superseded or row.superseded_by is None)
+            and where.fill_id in (None, row.fill_id)
             and _within(row.event_ns, where.from_ns, where.to_ns)
         ]
         return _paged(rows, fill_page_key, FILL_PAGE_KINDS, limit, cursor)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from risk_core.book import Book
-from risk_core.records import DayCloseRow, FillCorrection, Fills, Record, RiskResult, ScenarioRow
+from risk_core.records import DayCloseRow, FillCorrection, Fills, Genesis, Record, RiskResult, ScenarioRow
 from services.common.adapters.rows import (
     Row,
     check_commits,
@@ -66,7 +66,8 @@ class MemoryDatabase:
     shard_of_row: dict[tuple[type, Key], str] = field(default_factory=dict)
     checkpoints: dict[tuple[str, str], dict[tuple[int, int], Checkpoint]] = field(default_factory=dict)
     log_records: list[LoggedEntry] = field(default_factory=list)
-    fills: dict[tuple[int, int, int], FillRow] = field(default_factory=dict)
+    fills: dict[tuple[int, int, int, int], FillRow] = field(default_factory=dict)
+    line: int = 0
     runs: dict[str, Run] = field(default_factory=dict)
     books: dict[str, Book] = field(default_factory=dict)
     dead_letters: deque[DeadLetter] = field(default_factory=deque)
@@ -240,17 +241,20 @@ class MemoryLogStore:
         yield from self._database.log_records[max(after_log_seq, 0) : through_log_seq]
 
     def _unpack(self, log_seq: int, record: Record) -> None:
-        body, fills = record.body, self._database.fills
-        if isinstance(body, Fills):
+        body, fills, line = record.body, self._database.fills, self._database.line
+        if isinstance(body, Genesis):
+            self._database.line = log_seq
+        elif isinstance(body, Fills):
             for ordinal, fill in enumerate(body.fills):
-                key = (record.source_id, record.source_seq, ordinal)
+                key = (line, record.source_id, record.source_seq, ordinal)
                 fills.setdefault(key, fill_row(log_seq, ordinal, record.event_ns, fill))
         elif isinstance(body, FillCorrection):
             for key, row in fills.items():
-                if row.fill_id == body.fill_id and row.superseded_by is None and row.correction_id != body.correction_id:
+                counts = key[0] == line and row.superseded_by is None
+                if counts and row.fill_id == body.fill_id and row.correction_id != body.correction_id:
                     fills[key] = dataclasses.replace(row, superseded_by=body.correction_id)
             if body.fill is not None:
-                key = (record.source_id, record.source_seq, 0)
+                key = (line, record.source_id, record.source_seq, 0)
                 row = fill_row(log_seq, 0, body.effective_ns, body.fill)
                 fills.setdefault(key, dataclasses.replace(row, correction_id=body.correction_id))
 

@@ -158,8 +158,9 @@ _fill_values = attrgetter(*_FILL_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class SourcedFill:
-    """A fill with the source record that carried it."""
+    """A fill with the source record that carried it; `first_log_seq` is that of the genesis record before it."""
 
+    first_log_seq: int
     source_id: int
     source_seq: int
     row: FillRow
@@ -167,9 +168,9 @@ class SourcedFill:
 
 FILLS: Final[Table[SourcedFill]] = Table(
     "fills",
-    {"source_id": "int8", "source_seq": "int8", "event_time": "int8", **_FILL_COLUMNS},
-    ("source_id", "source_seq", *_FILL_COLUMNS),
-    lambda fill: (fill.source_id, fill.source_seq, timestamp_wire(fill.row.event_ns), *_fill_values(fill.row)),
-    lambda values: SourcedFill(values[0], values[1], FillRow(*values[2:])),
+    {"first_log_seq": "int8", "source_id": "int8", "source_seq": "int8", "event_time": "int8", **_FILL_COLUMNS},
+    ("first_log_seq", "source_id", "source_seq", *_FILL_COLUMNS),
+    lambda fill: (fill.first_log_seq, fill.source_id, fill.source_seq, timestamp_wire(fill.row.event_ns), *_fill_values(fill.row)),
+    lambda values: SourcedFill(values[0], values[1], values[2], FillRow(*values[3:])),
 )
 FILL_COLUMNS: Final = tuple(_FILL_COLUMNS)

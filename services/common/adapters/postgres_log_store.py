@@ -9,7 +9,7 @@ from typing import Final, LiteralString
 import numpy as np
 from numpy.typing import NDArray
 
-from risk_core.records import FillCorrection, Fills, Record, Ticks
+from risk_core.records import FillCorrection, Fills, Genesis, Record, Ticks
 from services.common.adapters.postgres_columns import EPOCH_2000_US, FILLS, SourcedFill
 from services.common.adapters.postgres_connection import Connection, PostgresDatabase
 from services.common.adapters.rows import check_entries, determinism_error, fill_row, unpacked
@@ -26,9 +26,11 @@ COPY ticks (event_time, event_ns, instrument_id, price, source_id, source_seq, l
 """
 _SUPERSEDE: Final[LiteralString] = """
 UPDATE fills SET superseded_by = %(correction)s
-WHERE fill_id = %(fill)s AND superseded_by IS NULL AND correction_id IS DISTINCT FROM %(correction)s
+WHERE first_log_seq = %(line)s AND fill_id = %(fill)s AND superseded_by IS NULL AND correction_id IS DISTINCT FROM %(correction)s
 """
-_KNOWN_FILLS: Final[LiteralString] = "SELECT source_id, source_seq, ordinal FROM fills WHERE source_id = ANY(%s) AND source_seq = ANY(%s)"
+_KNOWN_FILLS: Final[LiteralString] = """
+SELECT source_id, source_seq, ordinal FROM fills WHERE first_log_seq = %s AND source_id = ANY(%s) AND source_seq = ANY(%s)
+"""
 
 # One tuple of COPY's binary format: a count of columns, then each column's length and value, big-endian.
 _TICK_COLUMNS: Final = {
@@ -146,27 +148,39 @@ def _copy_ticks(connection: Connection, logged: Sequence[tuple[int, Record]]) ->
 
 
 def _write_fills(connection: Connection, logged: Sequence[tuple[int, Record]]) -> None:
-    """Add fills, each source record once, and apply corrections in the order of the log."""
+    """Add fills, each source record once in its line, and apply corrections in the order of the log."""
+    first = _line(connection) if any(isinstance(record.body, Fills | FillCorrection) for _, record in logged) else 0
     waiting: dict[tuple[int, int, int], SourcedFill] = {}
     for log_seq, record in logged:
-        body = record.body
-        if isinstance(body, Fills):
-            for ordinal, fill in enumerate(body.fills):
-                sourced = SourcedFill(record.source_id, record.source_seq, fill_row(log_seq, ordinal, record.event_ns, fill))
-                waiting.setdefault((record.source_id, record.source_seq, ordinal), sourced)
-        elif isinstance(body, FillCorrection):
-            _copy_fills(connection, waiting)
-            waiting = {}
-            connection.execute(_SUPERSEDE, {"correction": body.correction_id, "fill": body.fill_id})
-            if body.fill is not None:
-                row = dataclasses.replace(fill_row(log_seq, 0, body.effective_ns, body.fill), correction_id=body.correction_id)
-                waiting[record.source_id, record.source_seq, 0] = SourcedFill(record.source_id, record.source_seq, row)
-    _copy_fills(connection, waiting)
+        body, source = record.body, (record.source_id, record.source_seq)
+        match body:
+            case Genesis():
+                _copy_fills(connection, first, waiting)
+                waiting, first = {}, log_seq
+                connection.execute("INSERT INTO log_lines VALUES (%s)", (log_seq,))
+            case Fills():
+                for ordinal, fill in enumerate(body.fills):
+                    sourced = SourcedFill(first, *source, fill_row(log_seq, ordinal, record.event_ns, fill))
+                    waiting.setdefault((*source, ordinal), sourced)
+            case FillCorrection():
+                _copy_fills(connection, first, waiting)
+                waiting = {}
+                connection.execute(_SUPERSEDE, {"line": first, "correction": body.correction_id, "fill": body.fill_id})
+                if body.fill is not None:
+                    row = dataclasses.replace(fill_row(log_seq, 0, body.effective_ns, body.fill), correction_id=body.correction_id)
+                    waiting[(*source, 0)] = SourcedFill(first, *source, row)
+    _copy_fills(connection, first, waiting)
 
 
-def _copy_fills(connection: Connection, fills: dict[tuple[int, int, int], SourcedFill]) -> None:
+def _line(connection: Connection) -> int:
+    row = connection.execute("SELECT coalesce(max(first_log_seq), 0) FROM log_lines").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _copy_fills(connection: Connection, first_log_seq: int, fills: dict[tuple[int, int, int], SourcedFill]) -> None:
     if not fills:
         return
     sources, numbers = sorted({key[0] for key in fills}), sorted({key[1] for key in fills})
-    known = set(connection.execute(_KNOWN_FILLS, (sources, numbers)).fetchall())
+    known = set(connection.execute(_KNOWN_FILLS, (first_log_seq, sources, numbers)).fetchall())
     FILLS.copy(connection, (fill for key, fill in fills.items() if key not in known))

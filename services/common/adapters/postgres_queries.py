@@ -103,10 +103,13 @@ class PostgresQueries:
     def fills(self, where: FillFilter, limit: int = 100, cursor: str | None = None) -> Page[FillRow]:
         """Return fills."""
         check_limit(limit)
-        conditions: list[LiteralString] = ["node_id = ANY(%s)"]
-        values: list[object] = [list(where.node_ids)]
+        conditions: list[LiteralString] = ["first_log_seq = %s", "node_id = ANY(%s)"]
+        values: list[object] = [where.first_log_seq, list(where.node_ids)]
         if not where.superseded:
             conditions.append("superseded_by IS NULL")
+        if where.fill_id is not None:
+            conditions.append("fill_id = %s")
+            values.append(where.fill_id)
         _add_range(conditions, values, "event_ns", where.from_ns, where.to_ns)
         if cursor is not None:
             conditions.append("(event_ns, log_seq, ordinal) < (%s, %s, %s)")

@@ -127,6 +127,27 @@ def test_history_ranges_and_revisions(client: TestClient, played: SmallRun) -> N
     assert [(int(i["as_of_ns"]), i["revision"]) for i in items] == sorted((r.as_of_ns, r.revision) for r in everything)
 
 
+def test_fills_of_a_node_and_of_those_below_it(client: TestClient, played: SmallRun) -> None:
+    kept = sorted(played.database.fills.values(), key=lambda f: (f.event_ns, f.log_seq, f.ordinal), reverse=True)
+    assert any(f.superseded_by for f in kept)
+    below = {1: {4, 5, 6, 7}, 3: {6, 7}, 7: {7}}
+    for node_id, portfolios in below.items():
+        wanted = [f for f in kept if f.node_id in portfolios]
+        items = node(client, node_id, "fills", revisions="all")["items"]
+        assert [(i["fill_id"], i["time_ns"], i["superseded_by"]) for i in items] == [
+            (f.fill_id, str(f.event_ns), f.superseded_by) for f in wanted
+        ]
+        assert [i["fill_id"] for i in node(client, node_id, "fills")["items"]] == [f.fill_id for f in wanted if not f.superseded_by]
+    item, fill = items[0], wanted[0]
+    assert (item["quantity"], item["price"], item["fees"], item["portfolio"]) == (fill.quantity / 1e6, fill.price, fill.fees, "Trader")
+    assert item["symbol"] in {"INDEX", "AAA", "BBB", "EURX", "EURUSD"}
+    first = node(client, 1, "fills", limit=2)
+    second = node(client, 1, "fills", limit=2, cursor=first["next_cursor"])
+    both = [i["fill_id"] for i in first["items"] + second["items"]]
+    assert both == [f.fill_id for f in kept if not f.superseded_by][:4]
+    assert "cursor" in node(client, 1, "fills", 422, cursor="rubbish")["detail"]
+
+
 def test_day_closes(client: TestClient, played: SmallRun) -> None:
     rows = newest(list(played.database.day_closes.values()), node_id=5, method="historical", confidence=0.75)
     items = node(client, 5, "day_closes", confidence=0.75)["items"]
@@ -232,6 +253,7 @@ def test_the_description_is_complete(client: TestClient) -> None:
         "/api/v1/nodes/{node_id}/day_closes",
         "/api/v1/nodes/{node_id}/components",
         "/api/v1/nodes/{node_id}/positions",
+        "/api/v1/nodes/{node_id}/fills",
         "/api/v1/results/{result_id}/explain",
         "/health/live",
         "/health/ready",
@@ -259,7 +281,7 @@ def test_history_away_and_live_goes_on(own: tuple[SmallRun, TestClient]) -> None
         assert get(client, "/api/v1/snapshots") == before
         assert get(client, "/api/v1/run")["run_id"]
         assert get(client, "/api/v1/nodes")["nodes"]
-        for what in ("history", "day_closes", "components", "positions"):
+        for what in ("history", "day_closes", "components", "positions", "fills"):
             assert "away" in node(client, 1, what, 503)["detail"]
         answer = client.get("/api/v1/nodes/1/history")
         assert answer.headers["retry-after"] == "1"

@@ -11,7 +11,9 @@ import pytest
 import structlog
 
 from services.common.logs import configure_logging
+from services.common.metrics import Metrics
 from services.common.outage import Outage
+from services.main.processes import IngestObserver
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +69,15 @@ def test_an_outage_is_told_twice(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(ValueError, match="debug, info, warning, error"):
         configure_logging("loud")
+
+
+def test_refused_messages_are_told_at_every_tenfold() -> None:
+    """The first, the tenth, the hundredth: a broken feed does not drown the log."""
+    stream = io.StringIO()
+    configure_logging("info", stream=stream)
+    observer = IngestObserver(Metrics())
+    for _ in range(120):
+        observer.refused("not_a_number", 1)
+    observer.refused("duplicate", 40)
+    told = [(line["reason"], line["refused"]) for line in map(json.loads, stream.getvalue().splitlines())]
+    assert told == [("not_a_number", 1), ("not_a_number", 10), ("not_a_number", 100), ("duplicate", 40)]

@@ -74,7 +74,7 @@ class OneLease:
 
 
 def genesis_of(book: Book, cadence_ns: int = 0) -> Genesis:
-    return Genesis(book, "feed", book_hash(book), "", 0, cadence_ns, ModelConfiguration(window=5).to_json())
+    return Genesis(book, "feed", book_hash(book), "", 0, cadence_ns, ModelConfiguration(window=5, correction_days=2).to_json())
 
 
 class Bench:

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 
 from risk_core.book import Book, SymbolValidity
 from risk_core.engine.fold import Fold
-from risk_core.records import Fills, Split, Ticks
+from risk_core.records import BookChange, FillCorrection, Fills, PriceCorrection, Split, Ticks
 from services.common.adapters.memory_topics import MemoryBroker
 from services.common.feeds.port import RawSplit
 from services.common.feeds.times import parse_time
-from services.ingest.fills import SUBSCRIPTION, FillsInbox
+from services.ingest.inbox import DeskInbox
 from services.ingest.live import LiveSources
-from services.ingest.payloads import read_fill, read_ticks
+from services.ingest.payloads import read_command, read_ticks
 from services.ingest.reasons import EXPLANATION, Reason, Warn
 from services.ingest.validate import Rejection
 from tests.unit.ingest.doubles import Bench
@@ -53,6 +53,8 @@ def payload_of(form: Any) -> bytes:
             return base64.b64decode(text)
         case {"repeat": [str(text), int(count)]}:
             return (text * count).encode()
+        case {"padded": [dict(order), int(count)]}:
+            return json.dumps(order).encode() + b" " * count
         case {"many": [dict(tick), int(count)]}:
             return json.dumps({"version": 1, "ticks": [tick] * count}).encode()
         case _:
@@ -69,10 +71,15 @@ class Stream:
     def __post_init__(self) -> None:
         self.live = LiveSources(self.bench.ingest, self.bench.clock, lambda t: t // 60_000_000_000)
         self.broker = MemoryBroker()
-        self.inbox = FillsInbox(self.bench.ingest, self.broker.inbox("fills", SUBSCRIPTION), epoch=1)
+        self.inbox = DeskInbox(self.bench.ingest, self.broker.inbox("fills", "ingest"), epoch=1)
         self.actions = self.bench.ingest.source("actions")
 
     def send(self, form: Any) -> bytes:
+        if "closes" in form:
+            for close_ns in map(parse_time, form["closes"]):
+                assert isinstance(close_ns, int)
+                self.bench.ingest.day_close(self.bench.ingest.source("calendar"), "TEST", "2023-12-29", close_ns)
+            return b""
         payload = payload_of(form)
         match self.channel:
             case "ticks":
@@ -104,9 +111,11 @@ class Stream:
 
 
 def taken(bench: Bench) -> int:
-    """Return how many ticks, fills and splits are in the log."""
-    sizes = {Ticks: lambda b: len(b.price), Fills: lambda b: len(b.fills), Split: lambda b: 1}
-    return sum(sizes[type(r.body)](r.body) for r in bench.records() if type(r.body) in sizes)
+    """Return how many ticks, fills, splits and orders of the desk are in the log."""
+    sizes = {Ticks: lambda b: len(b.price), Fills: lambda b: len(b.fills)}
+    single = (Split, PriceCorrection, FillCorrection, BookChange)
+    bodies = [r.body for r in bench.records()]
+    return sum(1 if isinstance(b, single) else sizes[type(b)](b) for b in bodies if isinstance(b, single) or type(b) in sizes)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -171,10 +180,12 @@ def test_every_reason_is_explained() -> None:
 # ------------------------------------------------------------------ fuzz
 
 GOOD_FILL = b'{"version": 1, "fill_id": "F", "portfolio": "Long", "symbol": "AAA", "quantity": "1.5", "price": 100.5, "fees": 0.1}'
+GOOD_CORRECTION = json.dumps(FILES["corrections"]["cases"][4]["send"]).encode()
+GOOD_POSITIONS = json.dumps(FILES["corrections"]["cases"][7]["send"]).encode()
 GOOD_TICKS = b'{"version": 1, "sequence": 3, "ticks": [{"symbol": "AAA", "price": 1.5, "time": "2024-01-02T14:59:50Z", "currency": "USD"}]}'
 
 
-@pytest.mark.parametrize("good", [GOOD_FILL, GOOD_TICKS])
+@pytest.mark.parametrize("good", [GOOD_FILL, GOOD_CORRECTION, GOOD_POSITIONS, GOOD_TICKS])
 def test_a_payload_cut_anywhere_is_truncated(good: bytes) -> None:
     for cut in range(len(good)):
         rejections = _rejections(good[:cut])
@@ -183,7 +194,7 @@ def test_a_payload_cut_anywhere_is_truncated(good: bytes) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from([GOOD_FILL, GOOD_TICKS]), st.data())
+@given(st.sampled_from([GOOD_FILL, GOOD_CORRECTION, GOOD_POSITIONS, GOOD_TICKS]), st.data())
 def test_damaged_payloads_are_refused_or_finite(good: bytes, data: st.DataObject) -> None:
     """Any bytes flipped: no exception, and nothing that is not finite gets through."""
     damaged = bytearray(good)
@@ -216,9 +227,9 @@ def test_any_json(fields: dict[str, Any]) -> None:
 
 
 def _rejections(payload: bytes) -> list[Rejection]:
-    if payload and GOOD_FILL.startswith(payload):
-        fill = read_fill(payload, 0)
-        return [fill] if isinstance(fill, Rejection) else []
+    if not GOOD_TICKS.startswith(payload):
+        order = read_command(payload, 0)
+        return [order] if isinstance(order, Rejection) else []
     return list(read_ticks(payload)[1])
 
 

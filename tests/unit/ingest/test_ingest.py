@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from risk_core.book import Position
 from risk_core.engine.fold import Bucket, Fold
 from risk_core.records import BookChange, DayClose, Fills, Genesis, Heartbeat, SourceClose, SourceOpen, Ticks
 from services.common import codec
@@ -20,7 +21,8 @@ from services.common.feeds.port import RawFill, select_days
 from services.common.feeds.sp500 import sp500_feed
 from services.common.ports import Lease, Message, Unavailable
 from services.ingest import ingest as ingest_module
-from services.ingest.fills import FillsInbox
+from services.ingest.commands import RawPositions
+from services.ingest.inbox import DeskInbox
 from services.ingest.ingest import FILLS_MAX, SourceBroken
 from services.ingest.live import LiveLimits, LiveSources
 from services.ingest.log_state import read_log, scan, source_id_of
@@ -94,9 +96,10 @@ def test_commands_of_the_desk_are_logged() -> None:
     bench = Bench()
     desk = bench.ingest.source("desk")
     bench.ingest.announce(desk)
-    bench.ingest.command(desk, NOW_NS, BookChange((), "import-1"))
+    assert bench.ingest.command(desk, RawPositions("import-1", NOW_NS, (("Long", "AAA", "2.5"),)), b"")
     bench.ingest.announce(desk)
     assert [type(r.body) for r in bench.records()[1:]] == [SourceOpen, SourceClose, BookChange]
+    assert bench.records()[-1].body == BookChange((Position(4, 2, 2_500_000),), "import-1")
 
 
 def test_a_source_that_sends_nothing_good_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,12 +182,12 @@ def test_a_fill_is_acknowledged_only_when_it_is_durable() -> None:
     inbox = broker.inbox("fills", "ingest")
     broker.publish("fills", "Long", fill("F1"))
     with pytest.raises(Unavailable):
-        FillsInbox(bench.ingest, inbox, 1).step()
+        DeskInbox(bench.ingest, inbox, 1).step()
     inbox.close()
     log.broken = False
     # The process starts again: the message comes again, and its record is there already.
     again = Bench(log=log)
-    fills = FillsInbox(again.ingest, broker.inbox("fills", "ingest"), 2)
+    fills = DeskInbox(again.ingest, broker.inbox("fills", "ingest"), 2)
     assert fills.step() == 0
     assert again.ingest.counts.rejected == {"duplicate_fill": 1}
     assert [f.fill_id for r in again.of(Fills) for f in r.body.fills] == ["F1"]  # type: ignore[union-attr]
@@ -203,15 +206,15 @@ def test_a_log_that_goes_away_in_the_middle_loses_no_fill() -> None:
 
     log, broker = Fragile(), MemoryBroker()
     bench = Bench(log=log)
-    fills = FillsInbox(bench.ingest, broker.inbox("fills", "ingest"), 1)
+    fills = DeskInbox(bench.ingest, broker.inbox("fills", "ingest"), 1)
     broker.publish("fills", "Long", fill("F1"))
     log.fails = True
     with pytest.raises(Unavailable):
         fills.step()
-    assert "F1" not in bench.ingest.state.fill_ids
+    assert "F1" not in bench.ingest.state.fill_times
     log.fails = False
     bench.ingest.fills(bench.ingest.source("x"), [(RawFill("F1", "Long", "AAA", "1", 5.0, NOW_NS), b"")], 0)
-    assert "F1" in bench.ingest.state.fill_ids
+    assert "F1" in bench.ingest.state.fill_times
 
 
 def test_two_owners_at_once_lose_no_fill() -> None:
@@ -230,8 +233,8 @@ def test_two_owners_at_once_lose_no_fill() -> None:
 
         def close(self) -> None: ...
 
-    FillsInbox(bench.ingest, Given(fill("X")), 2).step()
-    FillsInbox(old.ingest, Given(fill("Y")), 1).step()
+    DeskInbox(bench.ingest, Given(fill("X")), 2).step()
+    DeskInbox(old.ingest, Given(fill("Y")), 1).step()
     records = bench.records()
     fold = Fold(records[0].body)  # type: ignore[arg-type]
     for log_seq, record in enumerate(records[1:], start=2):
