@@ -128,9 +128,10 @@ def run() -> list[Row]:
                 ensure_topics(settings.model_copy(update={"tenant": tenant}))
             connection = connect(settings.url)
             try:
-                _flood(connection, _open(connection).reader(None), *FLOODS[0])  # the broker's compiler
+                reader = _open(connection).reader(None)
+                _flood(connection, reader, *FLOODS[0])  # the broker's compiler
                 live = latency("pulsar_live", "<= 10", LATENCY_NODES, lambda store: (_open(connection, LIVE_TENANT), lambda log_seq: None))
-                return live + _measure(connection, _open(connection).reader(None))
+                return live + _measure(connection, reader)
             finally:
                 connection.close()
     except pytest.skip.Exception as reason:

@@ -17,10 +17,10 @@ from services.common.ports import Clock, DeadLetters, Inbox, Leases, Log, LogSto
 from services.common.run_identity import calculation_hash
 from services.common.runtime import Group, worker_name
 from services.common.status import RunStatus
-from services.ingest.inbox import POLL_SECONDS as INBOX_SECONDS
-from services.ingest.inbox import DeskInbox
+from services.ingest.driver import FeedDriver
+from services.ingest.live import LiveLimits
 from services.ingest.log_state import LogState
-from services.ingest.replay import Replayer
+from services.ingest.replay import FLUSH_SECONDS_MAX, Replayer
 from services.recorder.loop import Recorded, record_loop
 from services.recorder.recorder import Recorder
 from services.risk.finisher import FinisherPorts
@@ -47,7 +47,8 @@ class Universe:
     runs: RunStore
     dead_letters: DeadLetters
     snapshots: Snapshots
-    inbox: Inbox
+    orders: Inbox
+    ticks: Inbox
 
 
 @dataclass
@@ -73,6 +74,8 @@ class Embedded:
         self.replayer = Replayer(
             self.feed, self.book, s, u.log, u.dead_letters, u.clock, state=self.state, nonce=self.nonce, anew=self.anew
         )
+        limits = LiveLimits(**s.live.limits())
+        self.driver = FeedDriver(self.replayer, u.orders, u.ticks if s.live.enabled else None, u.clock, 0, limits)
         self.recorder = Recorder(u.log, u.log_store, self._on_recorded)
         ports = WorkerPorts(
             log=u.log,
@@ -129,7 +132,8 @@ class Embedded:
         as_of = min((s.finisher.committed_as_of_ns for s in shards if s.finisher.committed_as_of_ns), default=None)
         counts = self.replayer.counts
         closes = self._days_through(as_of)
-        if progress.finished and self.finished():
+        live = self.driver.market is not None
+        if progress.finished and self.finished() and not live:
             state = "finished"
         elif self.group.stop.is_set():
             state = "stopped"
@@ -138,7 +142,7 @@ class Embedded:
         return RunStatus(
             run_id=self.worker.run.run_id if self.worker.run else "",
             profile=self.settings.profile,
-            mode="replay",
+            mode="live" if live else "replay",
             state=state,
             as_of_ns=as_of,
             first_ns=self._first_ns,
@@ -181,14 +185,13 @@ class Embedded:
     # -------------------------------------------------------------- inside
 
     def _feed_loop(self, stop: Event) -> None:
-        """Replay; take orders of the desk meanwhile, and after its end."""
-        clock, inbox = self.universe.clock, self.universe.inbox
-        desk = DeskInbox(self.replayer.ingest, inbox, epoch=0)
-        self.replayer.run(stop, between=lambda: desk.poll(clock))
         while not stop.is_set():
-            desk.poll(clock)
-            stop.wait(INBOX_SECONDS)
-        inbox.close()
+            wait = self.driver.step()
+            if wait > 0.0:
+                stop.wait(wait)
+        self.replayer.ingest.flush(FLUSH_SECONDS_MAX)
+        self.universe.orders.close()
+        self.universe.ticks.close()
 
     def _record_loop(self, stop: Event) -> None:
         record_loop(self.recorder, stop, self._recorded.hurry)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -92,6 +92,20 @@ class ShardSettings(_Section):
     per_worker_target: int = Field(0, ge=0, description="shards a worker takes at once, more only when nobody else does; 0 takes all")
 
 
+class LiveSettings(_Section):
+    """What comes after history."""
+
+    enabled: bool = Field(False, description="go on live after the feed's last day: ticks from the inbox, days closed by the clock")
+    lateness_seconds: float = Field(2.0, ge=0.0, le=3600.0, description="how long a tick may take; results of a bucket wait for it")
+    heartbeat_seconds: float = Field(1.0, gt=0.0, description="an idle source promises progress this often")
+    silent_seconds: float = Field(30.0, gt=0.0, description="a source that sends nothing so long holds nothing back any more")
+    buckets_ahead_max: int = Field(8, ge=1, description="buckets that one source may be ahead of the slowest before reading waits")
+
+    def limits(self) -> dict[str, Any]:
+        """Return the bounds of live sources."""
+        return self.model_dump(exclude={"enabled"})
+
+
 class IngestSettings(_Section):
     """Validation and pacing at the edge."""
 
@@ -137,6 +151,7 @@ class Settings(BaseSettings):
     snapshots: SnapshotSettings = SnapshotSettings()  # type: ignore[call-arg]
     model: ModelSettings = ModelSettings()  # type: ignore[call-arg]
     replay: ReplaySettings = ReplaySettings()  # type: ignore[call-arg]
+    live: LiveSettings = LiveSettings()  # type: ignore[call-arg]
     shards: ShardSettings = ShardSettings()  # type: ignore[call-arg]
     ingest: IngestSettings = IngestSettings()  # type: ignore[call-arg]
     api: ApiSettings = ApiSettings()  # type: ignore[call-arg]

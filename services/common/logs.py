@@ -62,3 +62,4 @@ def configure_logging(level: str = "info", json: bool | None = None, stream: Tex
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # warns of what its exceptions tell anyway: a fenced commit, a lost connection

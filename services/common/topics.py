@@ -29,6 +29,7 @@ LOG_FOR_EVER: Final = Retention(UNLIMITED, UNLIMITED, UNLIMITED, "producer_excep
 NAMESPACES: Final[Mapping[str, Retention]] = MappingProxyType(
     {
         "input": LOG_FOR_EVER,
+        "market": Retention(24 * 60, 10_240, 8_192, "producer_exception"),
         "book": Retention(7 * 24 * 60, 10_240, 8_192, "producer_exception"),
         "analytics": Retention(7 * 24 * 60, 10_240, 8_192, "consumer_backlog_eviction"),
     }
@@ -41,6 +42,7 @@ TOPICS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "log": "input/log",
         "dead_letters": "input/dead_letters",
+        "ticks": "market/ticks",
         "fills": "book/fills",
         "results": "analytics/results",
         "day_closes": "analytics/day_closes",
@@ -51,7 +53,7 @@ TOPICS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Short name, as the services use it, to namespace and topic within the tenant. None is partitioned."""
 
-SUBSCRIPTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"fills": ("ingest",)})
+SUBSCRIPTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"fills": ("ingest",), "ticks": ("ingest",)})
 """Durable subscriptions that must exist before anyone publishes."""
 
 

@@ -110,6 +110,7 @@ class Ingest:
         self.counts = Counts()
         self.batch_max = batch_max
         self.replayed: set[int] = set()
+        self.cadence_ns = genesis.cadence_ns
         self._rules = Rules(genesis.book)
         self._log = log
         self._dead_letters = dead_letters

@@ -122,6 +122,11 @@ class LogState:
         return self.sources[source_id]
 
     @property
+    def closed_ns(self) -> int:
+        """Return the last day close, 0 before the first."""
+        return self.closes_ns[-1] if self.closes_ns else 0
+
+    @property
     def kept_from_ns(self) -> int:
         """Return the day close that a correction must be after: the risk fold keeps no state before it."""
         return self.closes_ns[0] if len(self.closes_ns) == self.closes_ns.maxlen else -(2**63)

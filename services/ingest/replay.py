@@ -154,6 +154,34 @@ class Replayer:
         self.ingest.flush(FLUSH_SECONDS_MAX)
         return self.progress
 
+    # ---------------------------------------------------------------- live
+
+    @property
+    def calendar(self) -> str:
+        """Return the exchange calendar of the feed's days."""
+        return self._feed.calendar
+
+    @property
+    def feed_name(self) -> str:
+        """Return the feed's name."""
+        return self._feed.name
+
+    @property
+    def last_close_ns(self) -> int:
+        """Return the close of the last day to replay."""
+        return self._feed.day(self.span.days[-1]).close_ns
+
+    def went_live(self) -> bool:
+        """Return whether the log went over into the live market before."""
+        source = self.ingest.source(f"feed/{self._feed.name}")
+        return source.last_seq > 0 and not source.open
+
+    def go_live(self, clock: Clock) -> None:
+        """End the feed's source after its last day, and let the run's clock show the wall's."""
+        self.ingest.close(self.ingest.source(f"feed/{self._feed.name}"))
+        self.ingest.replayed.clear()
+        self.run_clock.follow(clock)
+
     # --------------------------------------------------------------- steps
 
     def _replay(self) -> Iterator[bool]:
@@ -162,7 +190,7 @@ class Replayer:
         feed_source = ingest.replayed_source(f"feed/{self._feed.name}")
         calendar = ingest.replayed_source(f"calendar/{self._feed.calendar}")
         for source in (feed_source, calendar):
-            if not source.open:
+            if self._todo and not source.open:
                 ingest.open(source.name, self._started_ns)
                 yield True
         self.run_clock.set(feed_source.watermark_ns)

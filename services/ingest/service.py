@@ -12,8 +12,9 @@ from risk_core.book import Book
 from services.common.config import Settings
 from services.common.feeds.port import Feed
 from services.common.ports import Clock, DeadLetters, Inbox, Leases, Log
-from services.ingest.inbox import DeskInbox
+from services.ingest.driver import FeedDriver
 from services.ingest.ingest import Observer
+from services.ingest.live import LiveLimits
 from services.ingest.log_state import read_log, scan
 from services.ingest.ownership import SourceOwner
 from services.ingest.replay import FLUSH_SECONDS_MAX, Progress, Replayer
@@ -21,7 +22,6 @@ from services.ingest.replay import FLUSH_SECONDS_MAX, Progress, Replayer
 logger = logging.getLogger("ingest")
 
 STANDBY_SECONDS: Final = 0.2
-IDLE_SECONDS: Final = 0.05
 
 
 @dataclass(slots=True)
@@ -38,6 +38,8 @@ class IngestService:
         This worker's name in the lease.
     inbox : Inbox, optional
         Orders of the desk from outside.
+    ticks : Inbox, optional
+        Ticks from outside: with it, history goes over into the live market.
     anew : bool
         Start a new run with `nonce` although the log holds one.
     """
@@ -51,6 +53,7 @@ class IngestService:
     clock: Clock
     owner: str
     inbox: Inbox | None = None
+    ticks: Inbox | None = None
     nonce: str = ""
     anew: bool = False
     observers: tuple[Observer, ...] = ()
@@ -89,18 +92,10 @@ class IngestService:
         self.anew = False  # once: after a takeover the new run is continued
         if self.on_progress is not None:
             self.on_progress(replayer.progress)
-        desk = DeskInbox(replayer.ingest, self.inbox, owner.epoch) if self.inbox is not None else None
-        told = False
+        limits = LiveLimits(**self.settings.live.limits())
+        driver = FeedDriver(replayer, self.inbox, self.ticks, self.clock, owner.epoch, limits)
         while not stop.is_set() and owner.hold():
-            if desk is not None:
-                desk.poll(self.clock)
-            wait = replayer.wait_seconds()
+            wait = driver.step()
             if wait > 0.0:
-                self.clock.sleep(min(wait, IDLE_SECONDS))
-            elif not replayer.step():
-                if not told:
-                    logger.info("replay finished", extra={"feed": self.feed.name})
-                    told = True
-                replayer.ingest.flush(FLUSH_SECONDS_MAX)
-                self.clock.sleep(IDLE_SECONDS)
+                self.clock.sleep(wait)
         replayer.ingest.flush(FLUSH_SECONDS_MAX)

@@ -26,7 +26,7 @@ from services.common.evidence_shapes import Evidence, ResultId
 from services.common.feeds.port import Feed
 from services.common.logs import configure_logging
 from services.common.runtime import worker_name
-from services.main import desk
+from services.main import desk, market
 from services.main.user_errors import UserError, errors, user_errors
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ BookName = Annotated[str | None, typer.Option("--book", help="demo, imported, or
 TicksPerDay = Annotated[int, typer.Option(min=1, max=10_000, help="More than 1 invents intraday paths between the closes.")]
 Exit = Annotated[bool, typer.Option("--exit", help="End when the replay has ended.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+Live = Annotated[bool, typer.Option("--live", help="After the feed's last day go on live: ticks from the inbox, days closed by the clock.")]
 Anew = Annotated[bool, typer.Option("--anew", help="Start a new run instead of going on where the last one was.")]
 
 
@@ -59,13 +60,17 @@ def settings_for(
     feed: str | None = None,
     book: str | None = None,
     port: int | None = None,
+    live: bool = False,
 ) -> Settings:
-    """Return settings from the environment, with what the command line gives on top."""
+    """Return settings from the environment, with what the command line gives on top. History before a live market is read at full speed."""
     settings = load_settings()
+    if live:
+        settings = settings.model_copy(update={"live": settings.live.model_copy(update={"enabled": True})})
+        speed = speed or "max"
     given: dict[str, Any] = {"from_date": from_ and from_.date(), "to_date": to and to.date(), "speed": speed, "feed": feed, "book": book}
     replay = {**settings.replay.model_dump(), **{k: v for k, v in given.items() if v is not None}}
     api = {**settings.api.model_dump(), **({} if port is None else {"port": port})}
-    return load_settings(replay=replay, api=api)
+    return load_settings(replay=replay, api=api, live=settings.live.model_dump())
 
 
 @contextmanager
@@ -150,6 +155,7 @@ def run(
     exit_: Exit = False,
     json_: Json = False,
     anew: Anew = False,
+    live: Live = False,
     console: Annotated[bool, typer.Option(help="Serve the console and the API.")] = True,
 ) -> None:
     """Replay history through the whole service in this process, and open a console.
@@ -164,7 +170,9 @@ def run(
 
     started = time.monotonic()
     with user_errors(), ExitStack() as stack:
-        settings = settings_for(from_, to, speed, feed, book, port)
+        settings = settings_for(from_, to, speed, feed, book, port, live)
+        if settings.live.enabled and exit_:
+            raise UserError("--exit ends with the replay, and --live goes on after it: leave one out")
         configure_logging("warning", settings.logging.json_lines)
         view = stack.enter_context(ReplayView())
         view.say("Starting PostgreSQL and Valkey ...")
@@ -212,12 +220,12 @@ def migrate() -> None:
 
 
 @app.command()
-def ingest(ticks_per_day: TicksPerDay = 1, anew: Anew = False) -> None:
+def ingest(ticks_per_day: TicksPerDay = 1, anew: Anew = False, live: Live = False) -> None:
     """Publish a feed's ticks and fills to the log; one process writes, others stand by."""
     from services.ingest.service import IngestService
     from services.main import processes, wiring
 
-    with process("ingest", service_settings) as (parts, stack, stop):
+    with process("ingest", lambda: service_settings(live)) as (parts, stack, stop):
         settings = parts.settings
         source, held = feed_and_book(settings, ticks_per_day)
         broker = wiring.broker(settings, stack)
@@ -230,7 +238,8 @@ def ingest(ticks_per_day: TicksPerDay = 1, anew: Anew = False) -> None:
             leases=parts.stores.leases,
             clock=parts.clock,
             owner=worker_name(settings.worker_name),
-            inbox=broker.fills(),
+            inbox=broker.inbox("fills"),
+            ticks=broker.inbox("ticks") if settings.live.enabled else None,
             nonce=uuid.uuid4().hex if anew else "",
             anew=anew,
             observers=(processes.IngestObserver(parts.metrics),),
@@ -265,9 +274,9 @@ def api() -> None:
         processes.api(parts, stop)
 
 
-def service_settings() -> Settings:
+def service_settings(live: bool = False) -> Settings:
     """Return the settings of one process of a stack; the memory log has no other process to talk to."""
-    settings = load_settings()
+    settings = settings_for(live=live)
     if settings.log.url == "memory:":
         raise UserError(
             "RISK_LOG__URL = 'memory:' joins no processes: set it to pulsar://host:port, or use `plimsoll run`, which has all parts in one"
@@ -391,6 +400,7 @@ def doctor() -> None:
 book_app = typer.Typer(help="Your own book: import, export, compare.", no_args_is_help=True)
 app.add_typer(book_app, name="book")
 app.add_typer(desk.app, name="desk")
+app.command("publish")(market.publish)
 
 
 @book_app.command("import")

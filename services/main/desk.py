@@ -64,7 +64,7 @@ class Desk:
                 raise UserError("there is no run yet: start one with `plimsoll run`, or the stack's ingest and risk processes")
             genesis = decode(run.genesis).body
             assert isinstance(genesis, Genesis)
-            publisher = wiring.desk_sender(settings, kept, stack)
+            publisher = wiring.inbound_sender(settings, kept, stack)
             yield Desk(run, genesis.book, publisher, kept.log_store, kept.dead_letters, kept.queries)
 
     def fill(self, fill_id: str) -> FillRow:

@@ -45,7 +45,7 @@ class Following:
             leases=kept.leases,
             clock=self.parts.clock,
             owner=worker_name(settings.worker_name),
-            inbox=self.broker.fills(),
+            inbox=self.broker.inbox("fills"),
             nonce=self.nonce,
             anew=self.anew,
             observers=(IngestObserver(self.parts.metrics),),

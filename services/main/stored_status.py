@@ -43,7 +43,7 @@ class StoredStatus:
         return RunStatus(
             run_id=run_id,
             profile=self._settings.profile,
-            mode="replay",
+            mode="live" if self._settings.live.enabled else "replay",
             state=state,
             as_of_ns=as_of_ns,
             first_ns=first_ns,

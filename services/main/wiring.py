@@ -116,22 +116,23 @@ def embedded_universe(settings: Settings, where: Addresses, kept: Stores) -> Uni
         runs=kept.runs,
         dead_letters=kept.dead_letters,
         snapshots=kept.snapshots,
-        inbox=PostgresInbox(PostgresDatabase(where.history), "fills"),
+        orders=PostgresInbox(PostgresDatabase(where.history), "fills"),
+        ticks=PostgresInbox(PostgresDatabase(where.history), "ticks"),
     )
 
 
-def desk_sender(settings: Settings, kept: Stores, stack: ExitStack) -> Publisher:
-    """Return what takes orders of the desk: the broker, or the inbox in the database where there is none."""
+def inbound_sender(settings: Settings, kept: Stores, stack: ExitStack) -> Publisher:
+    """Return what takes orders of the desk and live ticks: the broker, or the inbox in the database where there is none."""
     return PostgresSender(kept.database) if settings.log.url == "memory:" else broker(settings, stack).publisher
 
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """The log and the topics of a broker; `fills` opens the inbound subscription."""
+    """The log and the topics of a broker; `inbox` opens the subscription of an inbound topic."""
 
     log: Log
     publisher: Publisher
-    fills: Callable[[], Inbox]
+    inbox: Callable[[str], Inbox]
 
 
 def broker(settings: Settings, stack: ExitStack) -> Broker:
@@ -147,12 +148,12 @@ def broker(settings: Settings, stack: ExitStack) -> Broker:
     publisher = PulsarPublisher(client, topics, {name: broker_schema(name) for name in MESSAGES}, queue_max=bounds.queue_max)
     stack.callback(publisher.close)
 
-    def fills() -> Inbox:
-        inbox = PulsarInbox(client, topics.address("fills"), SUBSCRIPTIONS["fills"][0])
+    def inbox(name: str) -> Inbox:
+        inbox = PulsarInbox(client, topics.address(name), SUBSCRIPTIONS[name][0])
         stack.callback(inbox.close)
         return inbox
 
-    return Broker(log, publisher, fills)
+    return Broker(log, publisher, inbox)
 
 
 def set_up_topics(settings: Settings) -> list[str]:

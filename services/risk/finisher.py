@@ -222,6 +222,7 @@ class Finisher:
 
     def show_again(self, checkpoint: Checkpoint) -> None:
         """Publish and show the rows of the last transaction again: the process before may have died right after it."""
+        self.committed_log_seq, self.committed_as_of_ns = checkpoint.log_seq, checkpoint.as_of_ns
         group = []
         state: dict[str, Any] = unpack(checkpoint.state)
         for as_of_ns in state["unpublished"].tolist():

@@ -57,7 +57,7 @@ class Service:
         environment = self.place.environment | self.settings | {"RISK_WORKER_NAME": name}
         with (self.place.directory / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
-                self.place.command(command), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                self.place.command(*command.split()), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
 
     def kill(self, name: str) -> None:
