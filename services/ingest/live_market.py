@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import deque
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -55,33 +55,36 @@ class LiveMarket:
         self._sources = LiveSources(ingest, clock, lambda event_ns: event_ns // cadence_ns, limits)
         self._sessions = _sessions(calendar, ingest.state.closed_ns, clock.now_ns())
         self._heard: set[str] = set()
+        self._received: deque[Message] = deque()
         self._handled: list[Message] = []
         self._outage = Outage(logger, "inbox of ticks")
         self._promised_ns = 0
 
     def step(self) -> bool:
         """Take what waits, promise, and close a day that is over; return whether there was anything to take."""
-        taken = 0
+        busy = False
         try:
             self._acknowledge()
-            if all(self._sources.ready(name) for name in self._heard):
-                taken = self._take(self._inbox.receive(MESSAGES_MAX, 0.0))
+            if not self._received and all(self._sources.ready(name) for name in self._heard):
+                self._received.extend(self._inbox.receive(MESSAGES_MAX, 0.0))
+            busy = bool(self._received)
+            self._take()
             self._acknowledge()
             self._outage.back()
         except Unavailable as error:
             self._outage.away(error)
         self._sources.step()
-        if not taken:
+        if not busy:
             self._keep_time(self._clock.now_ns())
-        return taken > 0
+        return busy
 
-    def _take(self, messages: Sequence[Message]) -> int:
-        for message in messages:
+    def _take(self) -> None:
+        while self._received:
+            message = self._received[0]
             name = f"{message.key}/{self._epoch}"
             self._heard.add(name)
             self._sources.receive(name, message.payload)
-        self._handled.extend(messages)
-        return len(messages)
+            self._handled.append(self._received.popleft())
 
     def _acknowledge(self) -> None:
         if self._handled:

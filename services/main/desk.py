@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,8 +15,13 @@ from typing import Annotated, Any
 
 import typer
 
-from risk_core.book import Book
+from risk_core.book import QUANTITY_SCALE, Book, NodeKind, Position
 from risk_core.records import BookChange, FillCorrection, Fills, Genesis, PriceCorrection, Record
+from services.common.books.csv_format import reference_of
+from services.common.books.quantity import format_quantity
+from services.common.books.reconcile import difference_table, position_changes, read_positions
+from services.common.books.reconcile import reconcile as compare
+from services.common.evidence_shapes import Evidence, NoEvidence
 from services.common.ports import DeadLetters, FillRow, LogStore, Publisher, Queries, Run
 from services.main.user_errors import UserError, errors, user_errors
 
@@ -44,6 +50,7 @@ class Desk:
     log_store: LogStore
     dead_letters: DeadLetters
     queries: Queries
+    evidence: Evidence
 
     @staticmethod
     @contextmanager
@@ -51,6 +58,7 @@ class Desk:
         """Join the stores, and the broker or the inbox beside them."""
         from services.common.codec import decode
         from services.common.config import load_settings
+        from services.common.evidence import StoredEvidence
         from services.main import wiring
 
         with user_errors(), ExitStack() as stack:
@@ -65,7 +73,8 @@ class Desk:
             genesis = decode(run.genesis).body
             assert isinstance(genesis, Genesis)
             publisher = wiring.inbound_sender(settings, kept, stack)
-            yield Desk(run, genesis.book, publisher, kept.log_store, kept.dead_letters, kept.queries)
+            evidence = StoredEvidence(kept.runs, kept.results, kept.queries, kept.log_store, settings.shards.count)
+            yield Desk(run, genesis.book, publisher, kept.log_store, kept.dead_letters, kept.queries, evidence)
 
     def fill(self, fill_id: str) -> FillRow:
         """Return a fill as it counts now, or as it last did."""
@@ -76,6 +85,26 @@ class Desk:
         if not rows:
             raise UserError(f"no fill {fill_id!r} is recorded; the API lists them: GET /api/v1/nodes/1/fills")
         return next((row for row in rows if row.superseded_by is None), rows[0])
+
+    def held(self) -> tuple[Position, ...]:
+        """Return the positions of all portfolios at their newest checkpoints."""
+        portfolios = [n.node_id for n in self.book.nodes if n.kind is NodeKind.PORTFOLIO]
+        try:
+            found = [self.evidence.positions(node_id) for node_id in portfolios]
+        except NoEvidence as error:
+            raise UserError(str(error)) from None
+        return tuple(Position(p.node_id, i.instrument_id, round(i.quantity * QUANTITY_SCALE)) for p in found for i in p.items)
+
+    def set_positions(self, positions: Iterable[Position], reference: str | None, at: str | None, wait_seconds: float) -> None:
+        """Send start-of-day positions."""
+        names = {n.node_id: n.name for n in self.book.nodes}
+        symbols = {i.instrument_id: reference_of(i) for i in self.book.instruments}
+        rows = [
+            {"portfolio": names[p.node_id], "symbol": symbols[p.instrument_id], "quantity": format_quantity(p.quantity)} for p in positions
+        ]
+        time_ns = None if at is None else _time_ns(at, self.book.calendar)
+        order = {"kind": "positions", "reference": _made_up(reference), "positions": rows, "time": time_ns}
+        self.send("positions", order, None, wait_seconds)
 
     def send(self, key: str, order: dict[str, Any], known_fill: FillRow | None, wait_seconds: float) -> None:
         """Check an order against the book, send it, and say what became of it."""
@@ -210,9 +239,6 @@ def correct_fill(
 
     What is not given stays as it was booked.
     """
-    from services.common.books.csv_format import reference_of
-    from services.common.books.quantity import format_quantity
-
     changes = (quantity, price, fees, portfolio, symbol)
     with Desk.open() as desk:
         if cancel == any(change is not None for change in changes):
@@ -269,19 +295,22 @@ def positions(
     wait: Wait = 10.0,
 ) -> None:
     """Set start-of-day positions: absolute quantities that count as held at the close before. What is not in the file stays."""
-    from services.common.books.csv_format import reference_of
-    from services.common.books.quantity import format_quantity
-    from services.common.books.reconcile import read_positions
-
     with Desk.open() as desk:
-        held = read_positions(file.read_bytes(), desk.book)
-        names = {n.node_id: n.name for n in desk.book.nodes}
-        symbols = {i.instrument_id: reference_of(i) for i in desk.book.instruments}
-        rows = [{"portfolio": names[p.node_id], "symbol": symbols[p.instrument_id], "quantity": format_quantity(p.quantity)} for p in held]
-        order = {
-            "kind": "positions",
-            "reference": _made_up(reference),
-            "positions": rows,
-            "time": None if at is None else _time_ns(at, desk.book.calendar),
-        }
-        desk.send("positions", order, None, wait)
+        desk.set_positions(read_positions(file.read_bytes(), desk.book), reference, at, wait)
+
+
+@app.command("reconcile")
+def reconcile(
+    file: Annotated[Path, typer.Argument(help="Positions as another system has them: all that it holds.")],
+    apply: Annotated[bool, typer.Option("--apply", help="Set the positions that differ to those of the file.")] = False,
+    wait: Wait = 10.0,
+) -> None:
+    """Compare what the run holds now with a file; exit code 1 when they differ and nothing is applied."""
+    with Desk.open() as desk:
+        ours, theirs = desk.held(), read_positions(file.read_bytes(), desk.book)
+        differences = compare(desk.book, ours, theirs)
+        sys.stdout.write(difference_table(differences) + "\n")
+        if differences and not apply:
+            raise typer.Exit(1)
+        if differences:
+            desk.set_positions(position_changes(ours, theirs), None, None, wait)

@@ -95,3 +95,20 @@ def test_orders_wait_for_the_next_run(tmp_path: Path) -> None:
     held = {p["symbol"]: p["quantity"] for p in explained["positions"]}
     assert (held["AAPL"], held["cash:USD"] if "cash:USD" in held else held.get("USD")) == (1_000_000, 12.5)
     assert explained["reproduction"]["matches"] is True
+
+
+def test_reconciling_with_what_another_system_holds(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.call("run", *SPAN, "--exit")
+    file = tmp_path / "custodian.csv"
+    file.write_text("portfolio,symbol,quantity\nConcentrated,AAPL,7\n")
+    table = place.call("desk", "reconcile", str(file), expect=1).stdout.splitlines()
+    assert table[0].split() == ["portfolio", "symbol", "ours", "theirs", "difference"]
+    (row,) = [line.split() for line in table if line.startswith("Concentrated") and " AAPL " in line]
+    assert row[-2] == "7"
+    assert "It waits" in place.call("desk", "reconcile", str(file), "--apply", "--wait", "0").stderr
+    with place.living("--from", "2008-09-02", "--to", "2008-09-24", "--speed", "max", least=ROWS + 3 * ROWS // 14):
+        assert ask(place, "SELECT count(*) FROM inbox") == [(0,)]
+        after = place.call("desk", "reconcile", str(file), expect=1).stdout.splitlines()[1:]
+    # the portfolio that trades every day has traded since; all the others hold what the file says
+    assert {line.split("  ")[0] for line in after} == {"Daily Trading"}
