@@ -62,11 +62,13 @@ class Following:
                 try:
                     status = replace(stored.read(), days_total=len(span.days), last_ns=last_ns)
                     rows = kept.queries.latest_results(status.run_id) if status.run_id else ()
+                    ended = service.replayer is not None and service.replayer.progress.finished
+                    final = {r.node_id for r in rows if r.as_of_ns >= last_ns} >= {n.node_id for n in self.book.nodes}
+                    if ended and final:
+                        status = replace(stored.read(exactly=True), days_total=len(span.days), last_ns=last_ns)
                 except Unavailable:
                     stop.wait(POLL_SECONDS)
                     continue
-                ended = service.replayer is not None and service.replayer.progress.finished
-                final = {r.node_id for r in rows if r.as_of_ns >= last_ns} >= {n.node_id for n in self.book.nodes}
                 if ended and final:
                     counts = service.replayer.counts if service.replayer is not None else None
                     status = replace(status, state="finished", rejected=dict(counts.rejected) if counts else {}, ticks=_ticks(counts))

@@ -39,7 +39,7 @@ CROSS JOIN LATERAL (
     ORDER BY method, horizon_days, confidence, revision DESC
 ) AS r
 """
-# A loose scan of the primary key: one probe a node, however many rows each has.
+# For a run without a registered book. A loose scan of the primary key: one probe a node, however many rows each has, and a chunk.
 _NODES_WITH_RESULTS: Final[LiteralString] = """
 WITH RECURSIVE found AS (
     (SELECT node_id FROM risk_results WHERE run_id = %(run)s ORDER BY node_id LIMIT 1)
@@ -83,6 +83,8 @@ class PostgresQueries:
         with self._database.session() as connection, connection.cursor(binary=True) as cursor:
             wanted = node_ids
             if wanted is None:
+                wanted = [row[0] for row in cursor.execute("SELECT node_id FROM nodes WHERE run_id = %s", (run_id,))]
+            if not wanted and node_ids is None:
                 wanted = [row[0] for row in cursor.execute(_NODES_WITH_RESULTS, {"run": run_id})]
             rows = cursor.execute(query, (sorted(set(wanted)), run_id, run_id)).fetchall()
         return sorted((RESULTS.load(row) for row in rows), key=key_of)
