@@ -18,7 +18,6 @@ from services.common.run_identity import calculation_hash
 from services.common.runtime import Group, worker_name
 from services.common.status import RunStatus
 from services.ingest.driver import FeedDriver
-from services.ingest.live import LiveLimits
 from services.ingest.log_state import LogState
 from services.ingest.replay import FLUSH_SECONDS_MAX, Replayer
 from services.recorder.loop import Recorded, record_loop
@@ -74,8 +73,7 @@ class Embedded:
         self.replayer = Replayer(
             self.feed, self.book, s, u.log, u.dead_letters, u.clock, state=self.state, nonce=self.nonce, anew=self.anew
         )
-        limits = LiveLimits(**s.live.limits())
-        self.driver = FeedDriver(self.replayer, u.orders, u.ticks if s.live.enabled else None, u.clock, 0, limits)
+        self.driver = FeedDriver(self.replayer, u.orders, u.ticks if s.live.enabled else None, u.clock, 0, s.live)
         self.recorder = Recorder(u.log, u.log_store, self._on_recorded)
         ports = WorkerPorts(
             log=u.log,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -100,10 +100,6 @@ class LiveSettings(_Section):
     heartbeat_seconds: float = Field(1.0, gt=0.0, description="an idle source promises progress this often")
     silent_seconds: float = Field(30.0, gt=0.0, description="a source that sends nothing so long holds nothing back any more")
     buckets_ahead_max: int = Field(8, ge=1, description="buckets that one source may be ahead of the slowest before reading waits")
-
-    def limits(self) -> dict[str, Any]:
-        """Return the bounds of live sources."""
-        return self.model_dump(exclude={"enabled"})
 
 
 class IngestSettings(_Section):

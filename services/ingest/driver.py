@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from services.common.config import LiveSettings
 from services.common.ports import Clock, Inbox
 from services.ingest.inbox import DeskInbox
-from services.ingest.live import LiveLimits
 from services.ingest.live_market import LiveMarket, require_no_gap
 from services.ingest.replay import FLUSH_SECONDS_MAX, Replayer
 
@@ -35,14 +35,16 @@ class FeedDriver:
         The live market is asked for, and history ends before the last session that is over.
     """
 
-    def __init__(self, replayer: Replayer, orders: Inbox | None, ticks: Inbox | None, clock: Clock, epoch: int, limits: LiveLimits) -> None:
+    def __init__(
+        self, replayer: Replayer, orders: Inbox | None, ticks: Inbox | None, clock: Clock, epoch: int, limits: LiveSettings
+    ) -> None:
         self._replayer = replayer
         self._desk = None if orders is None else DeskInbox(replayer.ingest, orders, epoch)
         self._ticks = ticks
         self._clock = clock
         self._epoch = epoch
         self._limits = limits
-        self._finished = False
+        self.finished = False
         self.market: LiveMarket | None = None
         if ticks is not None and not replayer.went_live():
             require_no_gap(replayer.calendar, replayer.last_close_ns, clock.now_ns())
@@ -59,8 +61,8 @@ class FeedDriver:
         if self._replayer.step():
             return 0.0
         self._replayer.ingest.flush(FLUSH_SECONDS_MAX)
-        if not self._finished:
-            self._finished = True
+        if not self.finished:
+            self.finished = True
             logger.info("replay finished", extra={"feed": self._replayer.feed_name})
             if self._ticks is not None:
                 self.market = self._go_live(self._ticks)

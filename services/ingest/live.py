@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from services.common.config import LiveSettings
 from services.common.ports import Clock
 from services.ingest.ingest import NS_PER_SECOND, Ingest
 from services.ingest.log_state import SourceState
 from services.ingest.payloads import read_ticks
-
-
-@dataclass(frozen=True, slots=True)
-class LiveLimits:
-    """Bounds of live sources.
-
-    `lateness_seconds`: a source's watermark trails its newest event, or when idle the clock, by this.
-    `heartbeat_seconds`: an idle source promises this often. `silent_seconds`: one whose connection shows no life for so long
-    leaves the watermark. `buckets_ahead_max`: one further ahead of the slowest open source pauses.
-    """
-
-    lateness_seconds: float = 2.0
-    heartbeat_seconds: float = 1.0
-    silent_seconds: float = 30.0
-    buckets_ahead_max: int = 8
 
 
 @dataclass(slots=True)
@@ -41,9 +27,11 @@ class LiveSources:
     ----------
     bucket_of : callable
         Number of the bucket that holds an event time: buckets of the cadence, or trading days.
+    limits : LiveSettings
+        How late, idle, silent and far ahead a source may be.
     """
 
-    def __init__(self, ingest: Ingest, clock: Clock, bucket_of: Callable[[int], int], limits: LiveLimits = LiveLimits()) -> None:
+    def __init__(self, ingest: Ingest, clock: Clock, bucket_of: Callable[[int], int], limits: LiveSettings) -> None:
         self._ingest = ingest
         self._clock = clock
         self._bucket_of = bucket_of

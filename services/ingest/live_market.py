@@ -9,12 +9,13 @@ from typing import Final
 
 import numpy as np
 
+from services.common.config import LiveSettings
 from services.common.feeds.port import FeedError
 from services.common.feeds.sessions import Sessions, load_sessions
 from services.common.outage import Outage
 from services.common.ports import Clock, Inbox, Message, Unavailable
 from services.ingest.ingest import NS_PER_SECOND, Ingest
-from services.ingest.live import LiveLimits, LiveSources
+from services.ingest.live import LiveSources
 
 MESSAGES_MAX: Final = 500
 FLUSH_SECONDS_MAX: Final = 30.0
@@ -41,7 +42,7 @@ class LiveMarket:
         Of whoever writes. A source is named `<key>/<epoch>`: two owners that overlap never give one number to different ticks.
     """
 
-    def __init__(self, ingest: Ingest, inbox: Inbox, calendar: str, clock: Clock, limits: LiveLimits, epoch: int) -> None:
+    def __init__(self, ingest: Ingest, inbox: Inbox, calendar: str, clock: Clock, limits: LiveSettings, epoch: int) -> None:
         self._ingest = ingest
         self._inbox = inbox
         self._calendar = calendar

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from threading import Event
 from typing import Final
 
 from risk_core.book import Book
@@ -19,8 +18,6 @@ from services.ingest.merge import FillStep, SplitStep, TickStep, merge_day
 from services.ingest.pacing import EventClock, Pacer
 
 FLUSH_SECONDS_MAX: Final = 30.0
-SLEEP_SECONDS_MAX: Final = 0.05
-"""How long a paced replay may be deaf to a stop."""
 _DAY_NS: Final = 86_400 * NS_PER_SECOND
 
 
@@ -132,27 +129,6 @@ class Replayer:
             # The pace counts from the first day with results in this process.
             self._pacer, self._paced_from = Pacer(self._clock, self._settings.replay.speed), self._done
         return self._pacer.wait_seconds(self._place - self._paced_from)
-
-    def run(self, stop: Event, between: Callable[[], None] | None = None) -> Progress:
-        """Replay to the end, or until `stop` is set; everything logged is durable on return.
-
-        Parameters
-        ----------
-        stop : threading.Event
-            Ends the replay between two records.
-        between : callable, optional
-            Called between records and while waiting: the place for other sources of the same thread.
-        """
-        while not stop.is_set():
-            if between is not None:
-                between()
-            wait = self.wait_seconds()
-            if wait > 0.0:
-                self._clock.sleep(min(wait, SLEEP_SECONDS_MAX))
-            elif not self.step():
-                break
-        self.ingest.flush(FLUSH_SECONDS_MAX)
-        return self.progress
 
     # ---------------------------------------------------------------- live
 

@@ -14,7 +14,6 @@ from services.common.feeds.port import Feed
 from services.common.ports import Clock, DeadLetters, Inbox, Leases, Log
 from services.ingest.driver import FeedDriver
 from services.ingest.ingest import Observer
-from services.ingest.live import LiveLimits
 from services.ingest.log_state import read_log, scan
 from services.ingest.ownership import SourceOwner
 from services.ingest.replay import FLUSH_SECONDS_MAX, Progress, Replayer
@@ -92,8 +91,7 @@ class IngestService:
         self.anew = False  # once: after a takeover the new run is continued
         if self.on_progress is not None:
             self.on_progress(replayer.progress)
-        limits = LiveLimits(**self.settings.live.limits())
-        driver = FeedDriver(replayer, self.inbox, self.ticks, self.clock, owner.epoch, limits)
+        driver = FeedDriver(replayer, self.inbox, self.ticks, self.clock, owner.epoch, self.settings.live)
         while not stop.is_set() and owner.hold():
             wait = driver.step()
             if wait > 0.0:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 from risk_core.book import Book
 from risk_core.engine.configuration import ModelConfiguration
 from risk_core.records import Genesis, Record
 from services.common import codec
 from services.common.adapters.memory_log import MemoryLog
-from services.common.config import Settings, load_settings
-from services.common.ports import DeadLetter, Lease
+from services.common.config import LiveSettings, Settings, load_settings
+from services.common.ports import DeadLetter, Inbox, Lease
+from services.ingest.driver import FeedDriver
 from services.ingest.genesis import book_hash
 from services.ingest.ingest import Ingest
 from services.ingest.log_state import LogState, read_log, scan
 from services.ingest.pacing import EventClock
+from services.ingest.replay import Progress, Replayer
 from tests.worlds import small_book
 
 NOW_NS = 1_700_000_000_000_000_000
@@ -108,4 +112,30 @@ def replay_settings(
     )
 
 
-__all__ = ["Bench", "EventClock", "HandClock", "KeptLetters", "LogState", "OneLease", "genesis_of", "replay_settings"]
+def live_limits(**values: float) -> LiveSettings:
+    """Return bounds of live sources, others than these as a service has them."""
+    return LiveSettings.model_validate(values)
+
+
+def play(replayer: Replayer, clock: HandClock, stop: Event | None = None, orders: Inbox | None = None) -> Progress:
+    """Drive a replay to its end, or until it is stopped."""
+    driver = FeedDriver(replayer, orders, None, clock, 0, live_limits())
+    while not driver.finished and not (stop is not None and stop.is_set()):
+        wait = driver.step()
+        if wait > 0.0 and not driver.finished:
+            clock.sleep(wait)
+    return replayer.progress
+
+
+__all__ = [
+    "Bench",
+    "EventClock",
+    "HandClock",
+    "KeptLetters",
+    "LogState",
+    "OneLease",
+    "genesis_of",
+    "live_limits",
+    "play",
+    "replay_settings",
+]

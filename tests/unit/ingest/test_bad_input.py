@@ -28,7 +28,7 @@ from services.ingest.live import LiveSources
 from services.ingest.payloads import read_command, read_ticks
 from services.ingest.reasons import EXPLANATION, Reason, Warn
 from services.ingest.validate import Rejection
-from tests.unit.ingest.doubles import Bench
+from tests.unit.ingest.doubles import Bench, live_limits
 from tests.worlds import small_book
 
 CORPUS = Path(__file__).parents[2] / "golden" / "bad_input"
@@ -69,7 +69,7 @@ class Stream:
     channel: str
 
     def __post_init__(self) -> None:
-        self.live = LiveSources(self.bench.ingest, self.bench.clock, lambda t: t // 60_000_000_000)
+        self.live = LiveSources(self.bench.ingest, self.bench.clock, lambda t: t // 60_000_000_000, live_limits())
         self.broker = MemoryBroker()
         self.inbox = DeskInbox(self.bench.ingest, self.broker.inbox("fills", "ingest"), epoch=1)
         self.actions = self.bench.ingest.source("actions")

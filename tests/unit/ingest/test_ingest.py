@@ -24,12 +24,12 @@ from services.ingest import ingest as ingest_module
 from services.ingest.commands import RawPositions
 from services.ingest.inbox import DeskInbox
 from services.ingest.ingest import FILLS_MAX, SourceBroken
-from services.ingest.live import LiveLimits, LiveSources
+from services.ingest.live import LiveSources
 from services.ingest.log_state import read_log, scan, source_id_of
 from services.ingest.ownership import SourceOwner
 from services.ingest.replay import Progress, Replayer
 from services.ingest.service import IngestService
-from tests.unit.ingest.doubles import NOW_NS, Bench, HandClock, KeptLetters, OneLease, replay_settings
+from tests.unit.ingest.doubles import NOW_NS, Bench, HandClock, KeptLetters, OneLease, live_limits, play, replay_settings
 
 SECOND = 10**9
 
@@ -84,7 +84,7 @@ def test_ids_come_from_names() -> None:
 
 def test_ticks_are_cut_at_the_bound_and_the_last_record_promises() -> None:
     bench = Bench(batch_max=2)
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0)
+    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits())
     live.receive("venue", ticks(*[("AAA", 1.0 + k, NOW_NS - 10 + k) for k in range(5)]))
     records = bench.of(Ticks)
     assert [len(r.body.price) for r in records] == [2, 2, 1]  # type: ignore[union-attr]
@@ -105,7 +105,7 @@ def test_commands_of_the_desk_are_logged() -> None:
 def test_a_source_that_sends_nothing_good_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest_module, "REFUSALS_IN_A_ROW_MAX", 5)
     bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0)
+    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits())
     for _ in range(4):
         live.receive("venue", b"rubbish")
     live.receive("venue", ticks(("AAA", 1.0, NOW_NS)))  # one good message: counted anew
@@ -121,7 +121,7 @@ def test_a_source_that_sends_nothing_good_is_stopped(monkeypatch: pytest.MonkeyP
 
 def test_idle_sources_heartbeat_and_silent_ones_are_closed() -> None:
     bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, LiveLimits(lateness_seconds=2, heartbeat_seconds=1, silent_seconds=5))
+    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits(lateness_seconds=2, heartbeat_seconds=1, silent_seconds=5))
     live.receive("venue", ticks(("AAA", 1.0, NOW_NS)))
     for _ in range(12):
         bench.clock.sleep(0.5)
@@ -134,7 +134,7 @@ def test_idle_sources_heartbeat_and_silent_ones_are_closed() -> None:
 
 def test_a_living_connection_without_ticks_is_not_silent() -> None:
     bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, LiveLimits(silent_seconds=5))
+    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits(silent_seconds=5))
     for _ in range(20):
         live.alive("venue")
         bench.clock.sleep(1.0)
@@ -145,7 +145,7 @@ def test_a_living_connection_without_ticks_is_not_silent() -> None:
 
 def test_a_source_far_ahead_waits_for_the_slowest() -> None:
     bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: t // (60 * SECOND), LiveLimits(buckets_ahead_max=2))
+    live = LiveSources(bench.ingest, bench.clock, lambda t: t // (60 * SECOND), live_limits(buckets_ahead_max=2))
     live.receive("slow", ticks(("AAA", 1.0, NOW_NS)))
     live.receive("fast", ticks(("BBB", 1.0, NOW_NS)))
     assert live.ready("fast")
@@ -160,7 +160,7 @@ def test_a_source_far_ahead_waits_for_the_slowest() -> None:
 
 def test_a_tick_from_the_future_promises_nothing() -> None:
     bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0)
+    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits())
     live.receive("venue", ticks(("AAA", 1.0, NOW_NS + 3600 * SECOND), ("BBB", 1.0, NOW_NS)))
     assert bench.ingest.source("venue").watermark_ns == NOW_NS - 2 * SECOND
     assert bench.ingest.counts.rejected == {"future_timestamp": 1}
@@ -328,7 +328,7 @@ def test_one_worker_writes_and_another_takes_over_where_it_stopped() -> None:
         on_progress=lambda p: done.set() if p.finished else None,
     ).run(done)
     alone = MemoryLog()
-    Replayer(feed, book, chosen, alone, KeptLetters(), clock).run(Event())
+    play(Replayer(feed, book, chosen, alone, KeptLetters(), clock), clock)
     assert list(read_log(log)) == list(read_log(straight)) == list(read_log(alone))
     assert scan(half).last_close == DayClose("XNYS", "2008-09-18")
 
@@ -386,7 +386,7 @@ def test_without_the_database_an_owner_writes_until_its_lease_ends() -> None:
 
 def test_damaged_records_are_passed_over_when_the_log_is_read() -> None:
     bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0)
+    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits())
     live.receive("venue", ticks(("AAA", 1.0, NOW_NS)))
     good = bench.payloads()
     bad = bytearray(good[-1])
@@ -397,7 +397,7 @@ def test_damaged_records_are_passed_over_when_the_log_is_read() -> None:
 
 def test_repeats_in_the_log_change_nothing() -> None:
     bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0)
+    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits())
     for k in range(5):
         live.receive("venue", ticks(("AAA", 1.0 + k, NOW_NS - 5 + k)))
     good = bench.payloads()

@@ -18,10 +18,9 @@ from services.common.feeds.port import Feed, FeedError, select_days
 from services.common.feeds.sp500 import sp500_feed
 from services.common.feeds.times import parse_time
 from services.ingest.driver import FeedDriver
-from services.ingest.live import LiveLimits
 from services.ingest.log_state import read_log, scan
 from services.ingest.replay import Replayer
-from tests.unit.ingest.doubles import HandClock, KeptLetters, replay_settings
+from tests.unit.ingest.doubles import HandClock, KeptLetters, live_limits, replay_settings
 
 FIRST, LAST = "2008-09-15", "2008-09-19"
 MONDAY = "2008-09-22"
@@ -57,7 +56,7 @@ class Market:
         self.epoch += 1
         self.inbox = self.broker.inbox("ticks", "ingest")
         replayer = Replayer(self.feed, self.book, self.settings, self.log, self.dead, self.clock, state=scan(read_log(self.log)))
-        self.driver = FeedDriver(replayer, None, self.inbox, self.clock, self.epoch, LiveLimits())
+        self.driver = FeedDriver(replayer, None, self.inbox, self.clock, self.epoch, live_limits())
         while self.driver.market is None:
             self.driver.step()
         return self

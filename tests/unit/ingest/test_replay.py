@@ -23,11 +23,11 @@ from services.common.config import Settings
 from services.common.feeds.matrix import MatrixFeed
 from services.common.feeds.port import Feed, FeedDay, RawSplit, select_days
 from services.common.feeds.sp500 import sp500_feed
-from services.common.ports import Unavailable
+from services.common.ports import Message, Unavailable
 from services.ingest.genesis import GenesisMismatch
 from services.ingest.log_state import read_log, scan, source_id_of
 from services.ingest.replay import Progress, Replayer
-from tests.unit.ingest.doubles import HandClock, KeptLetters, replay_settings
+from tests.unit.ingest.doubles import HandClock, KeptLetters, play, replay_settings
 
 FEED_ID, CALENDAR_ID = source_id_of("feed/sp500"), source_id_of("calendar/XNYS")
 FIRST, LAST = "2008-09-15", "2008-09-26"
@@ -38,6 +38,7 @@ class Run:
     replayer: Replayer
     log: MemoryLog
     dead: KeptLetters
+    clock: HandClock
 
     def payloads(self) -> list[bytes]:
         return list(read_log(self.log))
@@ -56,13 +57,14 @@ def prepare(chosen: Settings, fed: tuple[Feed, Book], before: Sequence[bytes] = 
     log, dead = MemoryLog(), KeptLetters()
     for payload in before:
         log.append(payload)
-    replayer = Replayer(*fed, chosen, log, dead, HandClock(), state=scan(before), **options)  # type: ignore[arg-type]
-    return Run(replayer, log, dead)
+    clock = HandClock()
+    replayer = Replayer(*fed, chosen, log, dead, clock, state=scan(before), **options)  # type: ignore[arg-type]
+    return Run(replayer, log, dead, clock)
 
 
 def replay(chosen: Settings, fed: tuple[Feed, Book], before: Sequence[bytes] = (), **options: object) -> Run:
     run = prepare(chosen, fed, before, **options)
-    run.replayer.run(Event())
+    play(run.replayer, run.clock)
     return run
 
 
@@ -361,7 +363,7 @@ def test_pace_is_days_per_second_after_the_seed(daily: tuple[tuple[Feed, Book], 
     replayer = Replayer(
         *fed, chosen, log, KeptLetters(), clock, on_progress=lambda p: times.append(((clock.now_ns() - start) / 1e9, p.seeding))
     )
-    replayer.run(Event())
+    play(replayer, clock)
     assert list(read_log(log)) == payloads
     at = [t for t, _ in times]
     assert at[:6] == [0.0] * 6
@@ -379,7 +381,8 @@ def test_a_slow_consumer_does_not_cause_a_rush(daily: tuple[tuple[Feed, Book], l
         if p.days_done == 2:
             clock.time_ns += 60 * 10**9
 
-    Replayer(*daily[0], replay_settings(FIRST, LAST, speed="2"), MemoryLog(), KeptLetters(), clock, on_progress=progress).run(Event())
+    replayer = Replayer(*daily[0], replay_settings(FIRST, LAST, speed="2"), MemoryLog(), KeptLetters(), clock, on_progress=progress)
+    play(replayer, clock)
     gaps = np.diff(at[6:])
     assert gaps[1] >= 60.0
     assert sum(g < 0.4 for g in gaps) <= 3
@@ -388,16 +391,28 @@ def test_a_slow_consumer_does_not_cause_a_rush(daily: tuple[tuple[Feed, Book], l
 def test_stop_ends_between_records_and_flushes(daily: tuple[tuple[Feed, Book], list[bytes]]) -> None:
     stop = Event()
     run = prepare(DAILY, daily[0], on_progress=lambda p: stop.set() if p.days_done == 3 else None)
-    assert not run.replayer.run(stop).finished
+    assert not play(run.replayer, run.clock, stop).finished
     assert run.payloads() == daily[1][: len(run.payloads())]
     assert codec.decode(run.payloads()[-1]).body == DayClose("XNYS", "2008-09-17")
 
 
-def test_between_is_called_while_waiting(daily: tuple[tuple[Feed, Book], list[bytes]]) -> None:
-    calls = []
+def test_orders_are_taken_while_the_replay_waits_for_its_pace(daily: tuple[tuple[Feed, Book], list[bytes]]) -> None:
+    class Asked:
+        times = 0
+
+        def receive(self, max_messages: int, timeout_seconds: float) -> list[Message]:
+            self.times += 1
+            return []
+
+        def acknowledge(self, receipt: object) -> None: ...
+
+        def close(self) -> None: ...
+
+    asked = Asked()
     run = prepare(replay_settings(FIRST, LAST, speed="10"), daily[0])
-    run.replayer.run(Event(), between=lambda: calls.append(1))
-    assert len(calls) > len(daily[1])
+    began_ns = run.clock.now_ns()
+    play(run.replayer, run.clock, orders=asked)
+    assert asked.times > 0.8 * (run.clock.now_ns() - began_ns) / 20_000_000
 
 
 def test_a_log_that_goes_away_ends_the_replay_and_it_resumes(daily: tuple[tuple[Feed, Book], list[bytes]]) -> None:
@@ -411,7 +426,7 @@ def test_a_log_that_goes_away_ends_the_replay_and_it_resumes(daily: tuple[tuple[
 
     log = Fragile()
     with pytest.raises(Unavailable):
-        Replayer(*fed, DAILY, log, KeptLetters(), HandClock()).run(Event())
+        play(Replayer(*fed, DAILY, log, KeptLetters(), HandClock()), HandClock())
     held = list(read_log(log))
     assert held == payloads[:17]
     assert replay(DAILY, fed, held).payloads() == payloads
