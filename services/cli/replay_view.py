@@ -59,21 +59,24 @@ class ReplayView:
 
     def show(self, status: RunStatus) -> None:
         """Show where the run stands."""
-        date = _date(status.as_of_ns)
+        live = status.mode == "live"
+        state = "live" if live and status.state == "running" else status.state
+        date = utc_text(status.as_of_ns)[:19].replace("T", " ") if live and status.as_of_ns is not None else _date(status.as_of_ns)
         if self._progress is not None and self._task is not None:
             self._progress.update(
                 self._task,
                 total=max(status.days_total or 1, 1),
                 completed=status.days_done,
-                state=status.state,
+                state=state,
                 date=f"as of {date}" if date else "",
                 rate=f"{status.days_per_second:.0f} days/s" if status.days_per_second else "",
             )
             return
         step = status.days_done // PLAIN_EVERY_DAYS
-        if status.state != self._state or step > self._printed:
-            self._state, self._printed = status.state, max(step, self._printed)
-            self.say(f"{status.state}: {status.days_done} of {status.days_total} days" + (f", as of {date}" if date else ""))
+        if state != self._state or step > self._printed:
+            self._state, self._printed = state, max(step, self._printed)
+            days = "history is read" if live else f"{status.days_done} of {status.days_total} days"
+            self.say(f"{state}: {days}" + (f", as of {date}" if date else ""))
 
 
 def summary(status: RunStatus, rows: Sequence[RiskResult], nodes: Sequence[Node], seconds: float) -> dict[str, object]:
