@@ -36,6 +36,7 @@ test('numbers keep their sign, and nothing is shown where there is no number', (
   assert.equal(confidenceName(0.975), '97.5 %');
   assert.equal(scaled(5_130_990, scaleFor([14_030_990, null])), '5.13');
   assert.equal(scaled(1_830_990, scaleFor([9_030_990])), '1,831');
+  assert.equal(scaled(59_790, scaleFor([65_790])), '59.79');
   assert.equal(percent(-0.0001), '0 %');
   assert.equal(scaleFor([5]).name, '');
 });

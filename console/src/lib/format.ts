@@ -38,7 +38,7 @@ export function scaleFor(values: readonly (number | null | undefined)[]): Scale 
   const largest = Math.max(0, ...values.filter(known).map(Math.abs));
   if (largest >= 1e10) return { divisor: 1e6, digits: 0, name: 'millions' };
   if (largest >= 1e7) return { divisor: 1e6, digits: 2, name: 'millions' };
-  if (largest >= 1e5) return { divisor: 1e3, digits: largest >= 1e6 ? 0 : 1, name: 'thousands' };
+  if (largest >= 1e4) return { divisor: 1e3, digits: largest >= 1e6 ? 0 : largest >= 1e5 ? 1 : 2, name: 'thousands' };
   return { divisor: 1, digits: 0, name: '' };
 }
 
