@@ -283,6 +283,8 @@ class RiskWorker:
         while cursor.buffer and self._take(cursor, cursor.buffer[0]):
             cursor.buffer.popleft()
             taken = True
+            if self._full(cursor) or self.ports.clock.now_ns() >= self._next_lease_ns:
+                break  # the rest waits: a batch of a large book can take longer than a lease lasts
         if self._live(cursor) and taken:
             self.observer.live((self.ports.clock.now_ns() - began_ns) / 1e9)
         if taken:
@@ -293,7 +295,10 @@ class RiskWorker:
         """Reading waits while a finisher is full, and once while live numbers start."""
         shards = [s for s in cursor.shards if isinstance(s, Shard)]
         starting = cursor is self._main() and any(s.wants_live() and not s.finisher.idle() for s in shards)
-        return starting or any(s.finisher.full() for s in shards)
+        return starting or self._full(cursor)
+
+    def _full(self, cursor: Cursor) -> bool:
+        return any(s.finisher.full() for s in cursor.shards if isinstance(s, Shard))
 
     def _tell(self, cursor: Cursor) -> None:
         """Report progress of the main cursor, by its first shard: every shard folds all ticks."""
