@@ -13,52 +13,105 @@ from risk_core.conventions import (
 from risk_core.measures.attribution import Attribution, AttributionError, attribute, components, incremental, marginal, standalone
 from risk_core.measures.checks import MeasureError
 from risk_core.measures.closed_form import ClosedForm, lognormal_closed_form, normal_closed_form, student_t_closed_form
+from risk_core.measures.drawdown import (
+    Accumulation,
+    DrawdownEpisode,
+    DrawdownRisk,
+    average_drawdown,
+    conditional_drawdown_at_risk,
+    drawdown_at_risk,
+    drawdowns,
+    entropic_drawdown_at_risk,
+    maximum_drawdown,
+    ulcer_index,
+    worst_drawdown,
+)
 from risk_core.measures.empirical import expected_shortfall, value_at_risk
+from risk_core.measures.entropic import EntropicRisk, entropic_risk, entropic_value_at_risk
 from risk_core.measures.ewma import EwmaSeed, ewma_correlation, ewma_covariance, ewma_variance, ewma_variances
+from risk_core.measures.expectile import expectile, expectile_value_at_risk
 from risk_core.measures.normal import normal_expected_shortfall, normal_value_at_risk
 from risk_core.measures.parametric import DeltaNormal, covariance_matrix, delta_normal, parametric_value_at_risk
 from risk_core.measures.presets import PRESETS, preset
 from risk_core.measures.quantiles import lower_tail_mean, quantile
 from risk_core.measures.result import Measured, Status
+from risk_core.measures.spectral import (
+    DensitySpectrum,
+    ExponentialSpectrum,
+    PowerSpectrum,
+    ShortfallSpectrum,
+    Spectrum,
+    spectral_measure,
+    spectral_risk,
+    spectrum,
+)
+from risk_core.measures.tail_ratio import RatioStatus, TailRatio, tail_ratio
 
 __all__ = [
     "DEFAULT_CONVENTIONS",
     "PRESETS",
+    "Accumulation",
     "Attribution",
     "AttributionError",
     "ClosedForm",
     "ConventionError",
     "Conventions",
     "DeltaNormal",
+    "DensitySpectrum",
+    "DrawdownEpisode",
+    "DrawdownRisk",
+    "EntropicRisk",
     "EwmaSeed",
     "EwmaStart",
+    "ExponentialSpectrum",
     "Mean",
     "MeasureError",
     "Measured",
+    "PowerSpectrum",
     "QuantileConvention",
     "QuantileSide",
+    "RatioStatus",
+    "ShortfallSpectrum",
+    "Spectrum",
     "Status",
+    "TailRatio",
     "TailWeight",
     "attribute",
+    "average_drawdown",
     "components",
+    "conditional_drawdown_at_risk",
     "covariance_matrix",
     "delta_normal",
+    "drawdown_at_risk",
+    "drawdowns",
+    "entropic_drawdown_at_risk",
+    "entropic_risk",
+    "entropic_value_at_risk",
     "ewma_correlation",
     "ewma_covariance",
     "ewma_variance",
     "ewma_variances",
     "expected_shortfall",
+    "expectile",
+    "expectile_value_at_risk",
     "incremental",
     "lognormal_closed_form",
     "lower_tail_mean",
     "marginal",
+    "maximum_drawdown",
     "normal_closed_form",
     "normal_expected_shortfall",
     "normal_value_at_risk",
     "parametric_value_at_risk",
     "preset",
     "quantile",
+    "spectral_measure",
+    "spectral_risk",
+    "spectrum",
     "standalone",
     "student_t_closed_form",
+    "tail_ratio",
+    "ulcer_index",
     "value_at_risk",
+    "worst_drawdown",
 ]

@@ -13,7 +13,10 @@ from typing import Final
 from risk_core.conventions import DEFAULT_CONVENTIONS, Conventions, Mean, QuantileConvention, QuantileSide, TailWeight
 from risk_core.measures.attribution import Measure
 from risk_core.measures.empirical import expected_shortfall, value_at_risk
+from risk_core.measures.entropic import entropic_value_at_risk
+from risk_core.measures.expectile import expectile_value_at_risk
 from risk_core.measures.normal import normal_expected_shortfall, normal_value_at_risk
+from risk_core.measures.spectral import ExponentialSpectrum, PowerSpectrum, spectral_measure
 
 
 class Law(StrEnum):
@@ -73,6 +76,10 @@ DECLARED: Final = (
         DeclaredMeasure(f"expected_shortfall_{tail}", expected_shortfall, Conventions(tail_weight=tail), _ALWAYS | {Law.TRANSLATION})
         for tail in (TailWeight.INCLUDE_VAR, TailWeight.STRICT)
     ),
+    DeclaredMeasure("expectile_value_at_risk", expectile_value_at_risk, DEFAULT_CONVENTIONS, _COHERENT),
+    DeclaredMeasure("entropic_value_at_risk", entropic_value_at_risk, DEFAULT_CONVENTIONS, _COHERENT),
+    DeclaredMeasure("spectral_risk_exponential", spectral_measure(ExponentialSpectrum(25.0)), DEFAULT_CONVENTIONS, _COHERENT),
+    DeclaredMeasure("spectral_risk_power", spectral_measure(PowerSpectrum(0.5)), DEFAULT_CONVENTIONS, _COHERENT),
     DeclaredMeasure("normal_value_at_risk", normal_value_at_risk, DEFAULT_CONVENTIONS, _ALWAYS | {Law.SUBADDITIVITY}),
     DeclaredMeasure("normal_expected_shortfall", normal_expected_shortfall, DEFAULT_CONVENTIONS, _ALWAYS | {Law.SUBADDITIVITY}),
     DeclaredMeasure("normal_value_at_risk_sample", normal_value_at_risk, _SAMPLE, _ALWAYS | {Law.TRANSLATION, Law.SUBADDITIVITY}),
