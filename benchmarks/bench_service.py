@@ -44,6 +44,8 @@ from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
 
 NODES = 100
 LATENCY_NODES = 10
+SMALLEST_NODES = 3
+"""A firm, a desk and a portfolio."""
 INSTRUMENTS = 1_000
 SCENARIOS = 1_000
 BATCH = 500
@@ -278,7 +280,8 @@ def latency(name: str, target: str, nodes: int, open_log: OpenLog = memory_log) 
 
 def run() -> list[Row]:
     """Measure."""
-    return [throughput(), *latency("embedded_live", "<= 1", LATENCY_NODES), *latency("embedded_live", "<= 1", NODES)]
+    curve = [one for nodes in (LATENCY_NODES, SMALLEST_NODES, NODES) for one in latency("embedded_live", "<= 1", nodes)]
+    return [throughput(), *curve]
 
 
 if __name__ == "__main__":

@@ -48,11 +48,11 @@ def main() -> None:
         console.print(f"{name} ...", end=" ")
         rows += importlib.import_module(f"benchmarks.bench_{name}").run()
         console.print(f"{time.monotonic() - began:.0f} s")
+        OUT.parent.mkdir(exist_ok=True)
+        OUT.write_text(json.dumps([asdict(r) for r in rows], indent=1, allow_nan=False) + "\n")
     console.print(table(rows))
     if rows:
         console.print(rows[0].machine)
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps([asdict(r) for r in rows], indent=1, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":
