@@ -63,7 +63,7 @@ class LiveMarket:
 
     def step(self) -> bool:
         """Take what waits, promise, and close a day that is over; return whether there was anything to take."""
-        busy = False
+        busy = away = False
         try:
             self._acknowledge()
             if not self._received and all(self._sources.ready(name) for name in self._heard):
@@ -73,9 +73,10 @@ class LiveMarket:
             self._acknowledge()
             self._outage.back()
         except Unavailable as error:
+            away = True
             self._outage.away(error)
         self._sources.step()
-        if not busy:
+        if not busy and not away:  # what waits in an inbox that is away may be of the day that is over
             self._keep_time(self._clock.now_ns())
         return busy
 

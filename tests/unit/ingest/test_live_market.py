@@ -17,6 +17,7 @@ from services.common.books.demo import demo
 from services.common.feeds.port import Feed, FeedError, select_days
 from services.common.feeds.sp500 import sp500_feed
 from services.common.feeds.times import parse_time
+from services.common.ports import Unavailable
 from services.ingest.driver import FeedDriver
 from services.ingest.log_state import read_log, scan
 from services.ingest.replay import Replayer
@@ -187,3 +188,19 @@ def test_bad_ticks_are_kept_and_the_market_goes_on() -> None:
     assert [letter.reason for letter in market.dead.letters] == ["garbage", "unknown_instrument"]
     assert market.driver.market is not None
     assert market.inbox.receive(1, 0.0) == []
+
+
+def test_a_day_is_not_closed_while_the_inbox_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = Market(f"{MONDAY}T14:00:00Z").start()
+    market.tick("AAPL", 4.5, f"{MONDAY}T19:00:00Z")
+
+    def away(*_: object) -> None:
+        raise Unavailable("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(market.inbox), "receive", away)
+        market.at(f"{MONDAY}T21:00:00Z")
+        assert market.closes()[-1] == LAST
+    market.at(f"{MONDAY}T21:00:00Z")
+    market.at(f"{MONDAY}T21:00:40Z")
+    assert {b.date: b.price[market.column("AAPL")] for b in market.buckets()}[MONDAY] == 4.5
