@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeAlias
@@ -240,7 +240,7 @@ def floor_ms(snapshots: WatchedSnapshots) -> NDArray[np.float64]:
     def show() -> None:
         for _ in took:
             k, at = sent.get()
-            snapshots.write("floor", 1, "floor", "final", [replace(item, order=(k, 0)) for item in items])
+            snapshots.write("floor", 1, "floor", "final", [item._replace(order=(k, 0)) for item in items])
             took[k] = (time.perf_counter() - at) * 1e3
 
     thread = threading.Thread(target=show)

@@ -12,8 +12,9 @@ import msgspec
 
 from services.api.context import CurrentRun, RunContext
 from services.common.iso import iso_from_ns
+from services.common.live_payload import MalformedPayload, live_json, live_log_seq
 from services.common.ports import Clock, HistoryFilter, Queries, Snapshots, Unavailable
-from services.common.snapshot_payload import LastClose, decode_final, decode_live_head, last_close_of
+from services.common.snapshot_payload import LastClose, decode_final, last_close_of
 
 CLOSE_RETRY_NS: Final = 5_000_000_000
 """Pause before history is asked again for a node's last close."""
@@ -129,8 +130,8 @@ class Board:
             final = self._final(context, node_id, payloads.get("final"), before, now_ns)
             if before is not None and live == before.live and final is before.final:
                 continue
-            live_text = live if live is not None and _is_of_run(context, live) else b"null"
-            text = b'{"node_id":%d,"live":%b,"final":%b,"last_close":%b}' % (node_id, live_text, final.text, _encode(final.last_close))
+            told = (node_id, _live_text(context, live), final.text, _encode(final.last_close))
+            text = b'{"node_id":%d,"live":%b,"final":%b,"last_close":%b}' % told
             state.shown[node_id] = Shown(live, final, text)
             state.changed_at[node_id] = state.version
             if final.close is not None and before is not None and final.close != before.final.close:
@@ -168,10 +169,12 @@ class Board:
         return last_close_of(sorted(newest, key=lambda r: (order.get(r.method, len(order)), r.confidence)))
 
 
-def _is_of_run(context: RunContext, live: bytes) -> bool:
-    """Return whether a live payload belongs to the run: an older run's stays in the cache until it is overwritten."""
+def _live_text(context: RunContext, live: bytes | None) -> bytes:
+    """Return the JSON of live numbers; null for those of an older run, which stay in the cache until they are overwritten."""
+    if live is None:
+        return b"null"
     try:
-        return decode_live_head(live).log_seq >= context.run.first_log_seq
-    except msgspec.DecodeError as error:
+        return live_json(live) if live_log_seq(live) >= context.run.first_log_seq else b"null"
+    except MalformedPayload as error:
         logger.warning("live snapshot cannot be read", extra={"error": str(error)})
-        return False
+        return b"null"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from risk_core.book import Instrument, Node
 from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
@@ -440,8 +440,7 @@ class Queries(Protocol):
 SnapshotKind: TypeAlias = Literal["live", "final"]
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """One node's newest numbers. `order` grows within a run: (log_seq, 0) for live, (as_of_ns, revision) for final."""
 
     node_id: int

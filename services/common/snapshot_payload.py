@@ -1,15 +1,12 @@
-"""Payloads of the snapshot cache: JSON in the shapes of the HTTP interface, so that a reader passes them on as they are."""
+"""Newest numbers in the shapes of the HTTP interface, and the payload of final ones in the snapshot cache: JSON in these shapes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
-import numpy as np
 from msgspec import Meta, Struct
-from numpy.typing import NDArray
 
 from risk_core.records import DayCloseRow, RiskResult
 from services.common.iso import iso_from_ns
@@ -99,67 +96,10 @@ class FinalPayload(Struct, frozen=True, gc=False):
     """Day close of the method and confidence shown by default."""
 
 
-class LiveHead(Struct, frozen=True, gc=False):
-    """The part of a live payload that says when."""
-
-    log_seq: int
-    event_time: str
-
-
 DEFAULT_CONFIDENCE: Final = 0.99
 
-_PLACE: Final = b"\0"
-"""Marks a place in a template; JSON text never holds one."""
-
 _encoder: Final = msgspec.json.Encoder()
-_live_head: Final = msgspec.json.Decoder(LiveHead)
-_live: Final = msgspec.json.Decoder(LiveNumbers)
 _final: Final = msgspec.json.Decoder(FinalPayload)
-
-
-def encode_live(
-    *,
-    log_seq: int,
-    event_ns: int,
-    market_value: NDArray[np.float64],
-    pnl: NDArray[np.float64],
-    value_at_risk: NDArray[np.float64],
-    expected_shortfall: NDArray[np.float64],
-    thin: NDArray[np.bool_],
-    methods: tuple[str, ...],
-    confidences: tuple[float, ...],
-    shares: NDArray[np.float64],
-    flags: Sequence[str],
-) -> list[bytes]:
-    """Return the live payloads of n nodes, `LiveNumbers` as JSON.
-
-    Parameters
-    ----------
-    market_value, pnl : float64[n]
-        One that is not finite is sent as null.
-    value_at_risk, expected_shortfall : float64[n, M, C]
-        Loss-positive. One that is not finite is sent as null with the status `not_finite`.
-    thin : bool[M, C]
-        Where the tail holds less than one effective scenario.
-    shares : float64[n, 3]
-        Stale, proxied and thin share.
-    flags : n str
-        What else degrades every number of a node, joined by `+`, for example `short_window+degraded`.
-    """
-    nodes, tails = len(flags), thin.size
-    numbers = np.empty((nodes, 5 + 2 * tails))
-    numbers[:, 0], numbers[:, 1], numbers[:, -3:] = market_value, pnl, shares
-    numbers[:, 2:-3:2], numbers[:, 3:-3:2] = value_at_risk.reshape(nodes, tails), expected_shortfall.reshape(nodes, tails)
-    text = _encoder.encode(numbers.ravel().tolist())
-    told = text[1:-1].split(b",")  # all numbers are written by one call: most of what a payload costs
-    width = numbers.shape[1]
-    moment, marks = [iso_from_ns(event_ns).encode(), b"%d" % log_seq], thin.tobytes()
-    payloads = []
-    for k, flag in enumerate(flags):
-        pieces = _live_template(methods, confidences, marks, flag).copy()
-        pieces[1::2] = moment + told[k * width : (k + 1) * width]
-        payloads.append(b"".join(pieces))
-    return payloads if b"null" not in text else [_told(p) if b"null" in p else p for p in payloads]
 
 
 def encode_final(results: Sequence[RiskResult], day_closes: Sequence[DayCloseRow] = ()) -> bytes:
@@ -181,16 +121,6 @@ def encode_final(results: Sequence[RiskResult], day_closes: Sequence[DayCloseRow
     quality = Quality(first.stale_share, first.proxied_share, first.thin_share)
     final = FinalNumbers(iso_from_ns(first.as_of_ns), str(first.as_of_ns), first.revision, first.log_seq, measures, quality)
     return _encoder.encode(FinalPayload(final, last_close_of(day_closes), _default_close(day_closes)))
-
-
-def decode_live(payload: bytes) -> LiveNumbers:
-    """Return a live payload's content. Raises msgspec.DecodeError."""
-    return _live.decode(payload)
-
-
-def decode_live_head(payload: bytes) -> LiveHead:
-    """Return when a live payload is from. Raises msgspec.DecodeError."""
-    return _live_head.decode(payload)
 
 
 def decode_final(payload: bytes) -> FinalPayload:
@@ -233,37 +163,3 @@ def _default_close(rows: Sequence[DayCloseRow]) -> DayCloseItem | None:
         return None
     first = [r for r in rows if r.method == rows[0].method]
     return day_close_item(min(first, key=lambda r: abs(r.confidence - DEFAULT_CONFIDENCE)))
-
-
-@lru_cache(maxsize=256)
-def _live_template(methods: tuple[str, ...], confidences: tuple[float, ...], thin: bytes, flags: str) -> list[bytes]:
-    """Return the JSON of `LiveNumbers` in pieces: every second one is the place of the time, the log_seq or a number."""
-    fine, thinned = flags or "ok", f"thin_tail+{flags}" if flags else "thin_tail"
-    statuses = iter([thinned if t else fine for t in thin])
-    rows = [
-        _object((level_of(c), _object((("var", _PLACE), ("es", _PLACE), ("status", _text(next(statuses)))))) for c in confidences)
-        for _ in methods
-    ]
-    quality = _object((name, _PLACE) for name in Quality.__struct_fields__)
-    values = (b'"' + _PLACE + b'"', _PLACE, _PLACE, _PLACE, _object(zip(methods, rows, strict=True)), quality)
-    text = _object(zip(LiveNumbers.__struct_fields__, values, strict=True))
-    constants = text.split(_PLACE)
-    return [piece for constant in constants for piece in (constant, b"")][:-1]
-
-
-def _object(members: Iterable[tuple[str, bytes]]) -> bytes:
-    return b"{" + b",".join(_text(name) + b":" + value for name, value in members) + b"}"
-
-
-def _text(value: str) -> bytes:
-    return _encoder.encode(value)
-
-
-def _told(text: bytes) -> bytes:
-    """Say so where there is no number: the encoder writes null for one that is not finite."""
-    live = _live.decode(text)
-    measures = {
-        method: {level: m if None not in (m.var, m.es) else Measure(m.var, m.es, "not_finite") for level, m in row.items()}
-        for method, row in live.measures.items()
-    }
-    return _encoder.encode(msgspec.structs.replace(live, measures=measures))

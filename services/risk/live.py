@@ -11,8 +11,8 @@ from risk_core.engine.fold import Bucket, Fold
 from risk_core.engine.live import LiveVectors
 from risk_core.engine.valuation import conversion, market_values, sequential_sum
 from risk_core.records import BookChange, FillCorrection, Fills, PriceCorrection, Record, Split, Ticks
+from services.common.live_payload import encode_live
 from services.common.ports import Snapshot
-from services.common.snapshot_payload import encode_live
 
 QUALITY_SECONDS = 0.25
 """Shares of stale, proxied and thin exposure are recomputed at most this often."""

@@ -110,13 +110,15 @@ class RedisSnapshots:
 
     def write(self, shard_id: str, epoch: int, line: str, kind: SnapshotKind, items: Sequence[Snapshot]) -> int:
         """Compare and set."""
+        head, rules = _head(line, epoch), (str(epoch), str(self._ttl_ms))
+        order = items[0].order if items else (0, 0)
+        told = head + _order(order)
         taken = 0
-        head = _head(line, epoch)
         with self._server() as client:
             for batch in _batches(items):
-                keys = [_epoch_key(shard_id), *(_node_key(shard_id, item.node_id, kind) for item in batch)]
-                values = (head + _order(item.order) + item.payload for item in batch)
-                taken += max(0, self._call(client, _WRITE, keys, (str(epoch), str(self._ttl_ms), *values)))
+                keys = [_epoch_key(shard_id), *[_node_key(shard_id, item.node_id, kind) for item in batch]]
+                values = [(told if item.order == order else head + _order(item.order)) + item.payload for item in batch]
+                taken += max(0, self._call(client, _WRITE, keys, (*rules, *values)))
         return taken
 
     def read(self, shard_of_node: Mapping[int, str]) -> dict[int, dict[str, bytes]]:
