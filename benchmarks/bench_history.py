@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import psycopg
 
+from benchmarks.rows import Row, row, show
 from db.migrate import migrate
 from risk_core.records import DayCloseRow, Record, RiskResult, ScenarioRow, Ticks
 from services.common.adapters.embedded_servers import EmbeddedServers, ServerUrls
@@ -30,8 +30,6 @@ from services.common.adapters.postgres_results import PostgresResultStore
 from services.common.adapters.redis import RedisSnapshots
 from services.common.codec import decode, encode
 from services.common.ports import Checkpoint, Commit, Lease, LoggedEntry, Snapshot
-
-Row = dict[str, Any]
 
 RUN = "0123456789abcdef"
 DAY_NS = 86_400_000_000_000
@@ -87,8 +85,8 @@ def history_vs_copy(urls: ServerUrls, store: PostgresResultStore, lease: Lease) 
             each.append(ours / rows)
         connection.execute("DROP TABLE bare")
     return [
-        _row("history_vs_copy", statistics.median(ratios), "ratio", "bare binary COPY of the same rows; goal 2.5, moonshot 1.3"),
-        _row("history_row_microseconds", statistics.median(each) * 1e6, "us", "performance.md: 3.1 bare COPY, 5.6 COPY and ON CONFLICT"),
+        row("history_vs_copy", statistics.median(ratios), "ratio", "bare binary COPY of the same rows; goal 2.5, moonshot 1.3"),
+        row("history_row_microseconds", statistics.median(each) * 1e6, "us", "performance.md: 3.1 bare COPY, 5.6 COPY and ON CONFLICT"),
     ]
 
 
@@ -115,12 +113,12 @@ def history_commits(urls: ServerUrls, store: PostgresResultStore, lease: Lease) 
     many = _seconds(lambda: write(batched[at : at + 16] for at in range(0, count, 16)))
     again = _seconds(lambda: write([commit] for commit in one_by_one[:100]))
     return [
-        _row("history_commits_per_second", count / small, "1/s", "108 results each, durable; goal 300"),
-        _row("history_commit_client_cpu_milliseconds", here / count * 1e3, "ms", "of one such commit"),
-        _row("history_commit_server_cpu_milliseconds", there / count * 1e3, "ms", "of one such commit"),
-        _row("history_day_commits_per_second", count / single, "1/s", "108 results, 108 day closes and a scenario row each, durable"),
-        _row("history_day_commits_batched_per_second", count / many, "1/s", "the same, 16 a transaction"),
-        _row("history_day_commits_repeated_per_second", 100 / again, "1/s", "the same rows again, compared bit for bit"),
+        row("history_commits_per_second", count / small, "1/s", "108 results each, durable; goal 300"),
+        row("history_commit_client_cpu_milliseconds", here / count * 1e3, "ms", "of one such commit"),
+        row("history_commit_server_cpu_milliseconds", there / count * 1e3, "ms", "of one such commit"),
+        row("history_day_commits_per_second", count / single, "1/s", "108 results, 108 day closes and a scenario row each, durable"),
+        row("history_day_commits_batched_per_second", count / many, "1/s", "the same, 16 a transaction"),
+        row("history_day_commits_repeated_per_second", 100 / again, "1/s", "the same rows again, compared bit for bit"),
     ]
 
 
@@ -142,9 +140,9 @@ def history_ticks(urls: ServerUrls, log: PostgresLogStore) -> list[Row]:
             here.append(time.process_time() - started)
             there.append(_server_seconds(connection) - before)
     return [
-        _row("record_20000_ticks_client_cpu", statistics.median(here), "s", "one second of ticks; goal 0.3 of one core"),
-        _row("record_20000_ticks_server_cpu", statistics.mean(there), "s", "the PostgreSQL backend's share (clock of 10 ms)"),
-        _row("record_20000_ticks_seconds", statistics.median(wall), "s", "elapsed, durable"),
+        row("record_20000_ticks_client_cpu", statistics.median(here), "s", "one second of ticks; goal 0.3 of one core"),
+        row("record_20000_ticks_server_cpu", statistics.mean(there), "s", "the PostgreSQL backend's share (clock of 10 ms)"),
+        row("record_20000_ticks_seconds", statistics.median(wall), "s", "elapsed, durable"),
     ]
 
 
@@ -159,7 +157,7 @@ def snapshots(urls: ServerUrls) -> list[Row]:
             order += 1
             items = [Snapshot(node, (order, 0), b"x" * 600) for node in range(count)]
             times.append(_seconds(lambda items=items: store.write("0/1", 1, RUN, "live", items)))  # type: ignore[misc]
-        rows.append(_row(name, statistics.median(times) * 1e6, "us", "one Lua call; performance.md: 2.1-2.9 us a key for bare values"))
+        rows.append(row(name, statistics.median(times) * 1e6, "us", "one Lua call; performance.md: 2.1-2.9 us a key for bare values"))
     store.close()
     return rows
 
@@ -197,11 +195,5 @@ def _server_seconds(connection: psycopg.Connection[Any]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _row(name: str, value: float, unit: str, against: str) -> Row:
-    machine = f"{os.cpu_count()} {platform.machine()} CPUs, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}"
-    return {"name": name, "value": value, "unit": unit, "against": against, "machine": machine}
-
-
 if __name__ == "__main__":
-    for row in run():
-        print(f"{row['name']:45s} {row['value']:12.4g} {row['unit']:6s} {row['against']}  [{row['machine']}]")
+    show(run())

@@ -99,7 +99,6 @@ class LiveSettings(_Section):
     lateness_seconds: float = Field(2.0, ge=0.0, le=3600.0, description="how long a tick may take; results of a bucket wait for it")
     heartbeat_seconds: float = Field(1.0, gt=0.0, description="an idle source promises progress this often")
     silent_seconds: float = Field(30.0, gt=0.0, description="a source that sends nothing so long holds nothing back any more")
-    buckets_ahead_max: int = Field(8, ge=1, description="buckets that one source may be ahead of the slowest before reading waits")
 
 
 class IngestSettings(_Section):

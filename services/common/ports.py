@@ -102,11 +102,12 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An inbound message; `receipt` acknowledges it."""
+    """An inbound message, sent at `sent_ns` by the clock of the sender or the server; `receipt` acknowledges it."""
 
     key: str
     payload: bytes
     receipt: object
+    sent_ns: int
 
 
 class Inbox(Protocol):

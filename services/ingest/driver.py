@@ -69,6 +69,7 @@ class FeedDriver:
         return IDLE_SECONDS
 
     def _go_live(self, ticks: Inbox) -> LiveMarket:
-        self._replayer.go_live(self._clock)
-        logger.info("live", extra={"calendar": self._replayer.calendar})
-        return LiveMarket(self._replayer.ingest, ticks, self._replayer.calendar, self._clock, self._limits, self._epoch)
+        replayer = self._replayer
+        replayer.go_live()
+        logger.info("live", extra={"calendar": replayer.calendar})
+        return LiveMarket(replayer.ingest, ticks, replayer.calendar, replayer.run_clock, self._clock, self._limits, self._epoch)

@@ -1,9 +1,11 @@
-"""Orders of the desk from outside: read, judged, logged, made durable, and only then acknowledged."""
+"""Messages from outside: read, judged, logged, made durable, and only then acknowledged."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable
+from itertools import takewhile
 from typing import Final
 
 from services.common.feeds.port import RawFill
@@ -22,6 +24,48 @@ NS_PER_SECOND: Final = 1_000_000_000
 logger = logging.getLogger("ingest")
 
 
+class Intake:
+    """Takes messages from an inbox, in order, each handled once by this process.
+
+    Parameters
+    ----------
+    handle : callable
+        Logs what the first of the given messages say, and returns how many these were, at least one.
+    """
+
+    def __init__(self, ingest: Ingest, inbox: Inbox, handle: Callable[[deque[Message]], int]) -> None:
+        self._ingest = ingest
+        self._inbox = inbox
+        self._handle = handle
+        self._waiting: deque[Message] = deque()
+        self._handled: deque[Message] = deque()
+
+    def step(self, timeout_seconds: float = 0.0) -> int:
+        """Take what waits; return how many messages that was.
+
+        Raises
+        ------
+        Unavailable
+            The log or the inbox is away. Nothing was acknowledged that is not durable; the next call goes on.
+        """
+        self._acknowledge()
+        if not self._waiting:
+            self._waiting.extend(self._inbox.receive(MESSAGES_MAX, timeout_seconds))
+        count = len(self._waiting)
+        while self._waiting:
+            for _ in range(self._handle(self._waiting)):
+                self._handled.append(self._waiting.popleft())
+        self._acknowledge()
+        return count
+
+    def _acknowledge(self) -> None:
+        if self._handled:
+            self._ingest.flush(FLUSH_SECONDS_MAX)
+        while self._handled:
+            self._inbox.acknowledge(self._handled[0].receipt)
+            self._handled.popleft()
+
+
 class DeskInbox:
     """Fills, corrections and positions, as the source `fills/inbox/<epoch>`.
 
@@ -32,28 +76,18 @@ class DeskInbox:
 
     def __init__(self, ingest: Ingest, inbox: Inbox, epoch: int) -> None:
         self._ingest = ingest
-        self._inbox = inbox
         self._source = ingest.source(f"{SOURCE}/{epoch}")
-        self._received: list[Message] = []
-        self._handled: list[Message] = []
+        self._intake = Intake(ingest, inbox, self._take)
         self._outage = Outage(logger, "inbox")
         self._polled_ns = 0
+        self.taken = 0
+        """Orders that were logged."""
 
     def step(self, timeout_seconds: float = 0.0) -> int:
-        """Take what waits; return how many fills, corrections and positions were logged.
-
-        Raises
-        ------
-        Unavailable
-            The log or the inbox is away. Nothing was acknowledged that is not durable; the next call goes on.
-        """
-        self._acknowledge()
-        if not self._received:
-            self._received = self._inbox.receive(MESSAGES_MAX, timeout_seconds)
-        taken = self._take(self._received)
-        self._handled, self._received = self._received, []
-        self._acknowledge()
-        return taken
+        """Take what waits; return how many fills, corrections and positions were logged. Raises Unavailable, see `Intake.step`."""
+        before = self.taken
+        self._intake.step(timeout_seconds)
+        return self.taken - before
 
     def poll(self, clock: Clock) -> None:
         """Take what waits, at most every `POLL_SECONDS`; an inbox that is away is asked again next time."""
@@ -67,31 +101,19 @@ class DeskInbox:
         except Unavailable as error:
             self._outage.away(error)
 
-    def _take(self, messages: Sequence[Message]) -> int:
-        if not messages:
-            return 0
+    def _take(self, messages: deque[Message]) -> int:
+        """Log the fills that come first, together, or else one message of another kind."""
         self._ingest.announce(self._source)
-        taken, fills = 0, list[tuple[RawFill, bytes]]()
-        for message in messages:
-            command = read_command(message.payload, self._ingest.now_ns())
-            match command:
-                case RawFill():
-                    fills.append((command, message.payload))
-                case Rejection():
-                    self._ingest.refuse(self._source, (command,))
-                case _:
-                    taken += self._fills(fills)  # a correction may name a fill that came just before it
-                    taken += self._ingest.command(self._source, command, message.payload)
-        return taken + self._fills(fills)
-
-    def _fills(self, fills: list[tuple[RawFill, bytes]]) -> int:
-        taken = self._ingest.fills(self._source, fills, self._source.watermark_ns)
-        fills.clear()
-        return taken
-
-    def _acknowledge(self) -> None:
-        if self._handled:
-            self._ingest.flush(FLUSH_SECONDS_MAX)
-        while self._handled:
-            self._inbox.acknowledge(self._handled[0].receipt)
-            del self._handled[0]
+        read = ((m.payload, read_command(m.payload, self._ingest.now_ns())) for m in messages)
+        payload, command = next(read)
+        match command:
+            case RawFill():
+                more = takewhile(lambda pair: isinstance(pair[1], RawFill), read)
+                fills = [(command, payload), *((c, p) for p, c in more if isinstance(c, RawFill))]
+                self.taken += self._ingest.fills(self._source, fills, self._source.watermark_ns)
+                return len(fills)
+            case Rejection():
+                self._ingest.refuse(self._source, (command,))
+            case _:
+                self.taken += self._ingest.command(self._source, command, payload)
+        return 1

@@ -1,8 +1,7 @@
-"""Sources that send as things happen: promises from event times, heartbeats when idle, closed when silent, paused when ahead."""
+"""Sources that send as things happen: promises from event times, heartbeats when idle, closed when silent."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.common.config import LiveSettings
@@ -25,16 +24,15 @@ class LiveSources:
 
     Parameters
     ----------
-    bucket_of : callable
-        Number of the bucket that holds an event time: buckets of the cadence, or trading days.
+    clock : Clock
+        The run's.
     limits : LiveSettings
-        How late, idle, silent and far ahead a source may be.
+        How late, idle and silent a source may be.
     """
 
-    def __init__(self, ingest: Ingest, clock: Clock, bucket_of: Callable[[int], int], limits: LiveSettings) -> None:
+    def __init__(self, ingest: Ingest, clock: Clock, limits: LiveSettings) -> None:
         self._ingest = ingest
         self._clock = clock
-        self._bucket_of = bucket_of
         self._limits = limits
         self._live: dict[str, _Live] = {}
 
@@ -53,18 +51,6 @@ class LiveSources:
         if taken:
             live.sent_ns = live.heard_ns
         return taken
-
-    def alive(self, name: str) -> None:
-        """Hear that a source's connection stands although it has nothing to send."""
-        self._joined(name).heard_ns = self._clock.now_ns()
-
-    def ready(self, name: str) -> bool:
-        """Return whether a source may send; False while it is too many buckets ahead of the slowest other open source."""
-        live = self._joined(name)
-        others = [s.watermark_ns for s in self._ingest.state.sources.values() if s.open and s is not live.source]
-        if not others:
-            return True
-        return self._bucket_of(live.source.watermark_ns) - self._bucket_of(min(others)) <= self._limits.buckets_ahead_max
 
     def step(self) -> None:
         """Send heartbeats that are due, and close sources that fell silent."""

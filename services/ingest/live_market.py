@@ -14,13 +14,12 @@ from services.common.feeds.port import FeedError
 from services.common.feeds.sessions import Sessions, load_sessions
 from services.common.outage import Outage
 from services.common.ports import Clock, Inbox, Message, Unavailable
+from services.ingest.inbox import Intake
 from services.ingest.ingest import NS_PER_SECOND, Ingest
 from services.ingest.live import LiveSources
+from services.ingest.pacing import EventClock
 
-MESSAGES_MAX: Final = 500
-FLUSH_SECONDS_MAX: Final = 30.0
 SESSIONS_AHEAD: Final = timedelta(days=30)
-DAY_NS: Final = 86_400 * NS_PER_SECOND
 
 logger = logging.getLogger("ingest")
 
@@ -28,83 +27,74 @@ logger = logging.getLogger("ingest")
 class LiveMarket:
     """Ticks from the inbox, each message's key its source, and the calendar that closes the days.
 
-    A day closes once its close and the lateness bound have passed and the inbox is drained, so ticks that waited while nothing ran are
-    counted in their own day. A session without ticks is closed too: a return needs two closes in a row.
+    The run's clock shows when the message in hand was sent, and the wall's time once nothing waits. So what waited while nothing ran
+    is treated as it would have been then: ticks are late, sources silent and days over by the time at which the ticks were sent.
+    A day closes once its close and the lateness bound have passed, also one without ticks: a return needs two closes in a row.
 
     Parameters
     ----------
     calendar : str
         Exchange calendar of the book.
+    run_clock : EventClock
+        The ingest's, moved on here.
     clock : Clock
         The wall's.
-
     epoch : int
         Of whoever writes. A source is named `<key>/<epoch>`: two owners that overlap never give one number to different ticks.
     """
 
-    def __init__(self, ingest: Ingest, inbox: Inbox, calendar: str, clock: Clock, limits: LiveSettings, epoch: int) -> None:
+    def __init__(
+        self, ingest: Ingest, inbox: Inbox, calendar: str, run_clock: EventClock, clock: Clock, limits: LiveSettings, epoch: int
+    ) -> None:
         self._ingest = ingest
-        self._inbox = inbox
         self._calendar = calendar
+        self._run_clock = run_clock
         self._clock = clock
         self._limits = limits
         self._epoch = epoch
         self._source = ingest.open(f"calendar/{calendar}", ingest.state.closed_ns)
+        run_clock.set(self._source.watermark_ns)
         for left in [s for s in ingest.state.sources.values() if s.open and s is not self._source]:
             ingest.close(left)  # of a former owner: who still sends opens one again
-        cadence_ns = ingest.cadence_ns or DAY_NS
-        self._sources = LiveSources(ingest, clock, lambda event_ns: event_ns // cadence_ns, limits)
+        self._sources = LiveSources(ingest, run_clock, limits)
         self._sessions = _sessions(calendar, ingest.state.closed_ns, clock.now_ns())
-        self._heard: set[str] = set()
-        self._received: deque[Message] = deque()
-        self._handled: list[Message] = []
+        self._intake = Intake(ingest, inbox, self._take)
         self._outage = Outage(logger, "inbox of ticks")
         self._promised_ns = 0
 
     def step(self) -> bool:
-        """Take what waits, promise, and close a day that is over; return whether there was anything to take."""
-        busy = away = False
+        """Take what waits, promise, and close days that are over; return whether there was anything to take."""
         try:
-            self._acknowledge()
-            if not self._received and all(self._sources.ready(name) for name in self._heard):
-                self._received.extend(self._inbox.receive(MESSAGES_MAX, 0.0))
-            busy = bool(self._received)
-            self._take()
-            self._acknowledge()
+            busy = self._intake.step() > 0
             self._outage.back()
         except Unavailable as error:
-            away = True
             self._outage.away(error)
-        self._sources.step()
-        if not busy and not away:  # what waits in an inbox that is away may be of the day that is over
-            self._keep_time(self._clock.now_ns())
+            return False  # time stands still: what waits in an inbox that is away may be of the day that is over
+        if not busy:
+            self._move_to(self._clock.now_ns())
         return busy
 
-    def _take(self) -> None:
-        while self._received:
-            message = self._received[0]
-            name = f"{message.key}/{self._epoch}"
-            self._heard.add(name)
-            self._sources.receive(name, message.payload)
-            self._handled.append(self._received.popleft())
+    def _take(self, messages: deque[Message]) -> int:
+        """Log the first message."""
+        message = messages[0]
+        self._move_to(min(message.sent_ns, self._clock.now_ns()))
+        self._sources.receive(f"{message.key}/{self._epoch}", message.payload)
+        return 1
 
-    def _acknowledge(self) -> None:
-        if self._handled:
-            self._ingest.flush(FLUSH_SECONDS_MAX)
-        while self._handled:
-            self._inbox.acknowledge(self._handled[0].receipt)
-            del self._handled[0]
-
-    def _keep_time(self, now_ns: int) -> None:
-        """Let the calendar promise up to just before the next close, and close a session once what is late may no longer come."""
-        late_ns = round(self._limits.lateness_seconds * NS_PER_SECOND)
+    def _move_to(self, now_ns: int) -> None:
+        """Let the run's time pass, never back: sources promise or leave, and sessions are closed once what is late may no longer come."""
+        self._run_clock.set(now_ns)
+        now_ns = self._run_clock.now_ns()
+        self._sources.step()
+        open_ns = now_ns - round(self._limits.lateness_seconds * NS_PER_SECOND)
         day, close_ns = self._next_close(now_ns)
-        if now_ns >= close_ns + late_ns:
+        while close_ns <= open_ns:
             self._ingest.day_close(self._source, self._calendar, str(day), close_ns)
             logger.info("day closed", extra={"calendar": self._calendar, "date": str(day)})
-        elif now_ns - self._promised_ns >= self._limits.heartbeat_seconds * NS_PER_SECOND:
+            day, close_ns = self._next_close(now_ns)
+        if now_ns - self._promised_ns >= self._limits.heartbeat_seconds * NS_PER_SECOND:
             self._promised_ns = now_ns
-            self._ingest.heartbeat(self._source, min(now_ns - late_ns, close_ns - 1))
+            self._ingest.heartbeat(self._source, min(open_ns, close_ns - 1))
 
     def _next_close(self, now_ns: int) -> tuple[date, int]:
         closed_ns = self._ingest.state.closed_ns

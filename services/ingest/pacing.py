@@ -12,19 +12,14 @@ BEHIND_SECONDS_MAX: Final = 1.0
 
 
 class EventClock:
-    """The run's clock of a replay: event time, set by whoever replays, until it follows another."""
+    """The run's clock: event time in a replay, in the live market the wall's; moved by whoever feeds the log."""
 
     def __init__(self, now_ns: int = 0) -> None:
         self._now_ns = now_ns
-        self._followed: Clock | None = None
 
     def now_ns(self) -> int:
         """See `Clock.now_ns`."""
-        return self._now_ns if self._followed is None else max(self._now_ns, self._followed.now_ns())
-
-    def follow(self, clock: Clock) -> None:
-        """Show what another clock shows from now on, and never less than before."""
-        self._followed = clock
+        return self._now_ns
 
     def set(self, now_ns: int) -> None:
         """Move to an event's time; never back."""

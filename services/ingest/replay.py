@@ -152,11 +152,10 @@ class Replayer:
         source = self.ingest.source(f"feed/{self._feed.name}")
         return source.last_seq > 0 and not source.open
 
-    def go_live(self, clock: Clock) -> None:
-        """End the feed's source after its last day, and let the run's clock show the wall's."""
+    def go_live(self) -> None:
+        """End the feed's source after its last day."""
         self.ingest.close(self.ingest.source(f"feed/{self._feed.name}"))
         self.ingest.replayed.clear()
-        self.run_clock.follow(clock)
 
     # --------------------------------------------------------------- steps
 

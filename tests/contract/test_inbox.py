@@ -57,6 +57,17 @@ def test_messages_come_in_order_with_key_and_payload(exchange: Exchange) -> None
     assert {message.key for message in messages} == {"portfolio"}
 
 
+def test_messages_say_when_they_were_sent_however_late_they_are_read(exchange: Exchange) -> None:
+    inbox = exchange.inbox("fills", "ingest")
+    before_ns = time.time_ns()
+    publish(exchange, numbered(3))
+    after_ns = time.time_ns()
+    time.sleep(0.2)
+    sent_ns = [message.sent_ns for message in receive_all(inbox, 3)]
+    assert sent_ns == sorted(sent_ns)
+    assert before_ns - 1_000_000 <= sent_ns[0] <= sent_ns[-1] <= after_ns  # some say it in milliseconds
+
+
 def test_a_new_subscription_begins_at_the_earliest_message(exchange: Exchange) -> None:
     publish(exchange, numbered(5))
     assert payloads(receive_all(exchange.inbox("fills", "ingest"), 5)) == numbered(5)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from threading import Condition
 from typing import Final
 
-from services.common.ports import Message, Unavailable
+from services.common.ports import Clock, Message, Unavailable
+from services.common.runtime import SystemClock
 from services.common.topics import TOPICS
 
 RETAINED_MAX: Final = 10_000
@@ -45,12 +46,22 @@ class MemoryBroker:
         Unacknowledged messages of one subscription before publishing to its topic blocks.
     block_seconds : float
         How long publishing blocks before it raises Unavailable.
+    clock : Clock, optional
+        Says when a message was sent; the system's if left out.
     """
 
-    def __init__(self, *, retained_max: int = RETAINED_MAX, backlog_max: int = BACKLOG_MAX, block_seconds: float = BLOCK_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        retained_max: int = RETAINED_MAX,
+        backlog_max: int = BACKLOG_MAX,
+        block_seconds: float = BLOCK_SECONDS,
+        clock: Clock | None = None,
+    ) -> None:
         self._retained_max = retained_max
         self._backlog_max = backlog_max
         self._block_seconds = block_seconds
+        self._clock = clock or SystemClock()
         self._changed = Condition()
         self._topics: dict[str, _Topic] = {}
 
@@ -65,7 +76,7 @@ class MemoryBroker:
                 full = [name for name, s in at.subscriptions.items() if len(s.unacknowledged) >= self._backlog_max]
                 raise Unavailable(f"topic {topic}: subscriptions {full} hold {self._backlog_max} unacknowledged messages, their most")
             at.published += 1
-            message = Message(key, payload, at.published)
+            message = Message(key, payload, at.published, self._clock.now_ns())
             at.retained.append(message)
             for subscription in at.subscriptions.values():
                 subscription.unacknowledged[at.published] = message

@@ -13,7 +13,8 @@ POLL_SECONDS: Final = 0.05
 
 _SEND: Final[LiteralString] = "INSERT INTO inbox (topic, key, payload) VALUES (%s, %s, %s)"
 _RECEIVE: Final[LiteralString] = """
-SELECT message_id, key, payload FROM inbox WHERE topic = %s AND NOT message_id = ANY(%s) ORDER BY message_id LIMIT %s
+SELECT message_id, key, payload, (extract(epoch FROM sent_at) * 1000000)::bigint * 1000
+FROM inbox WHERE topic = %s AND NOT message_id = ANY(%s) ORDER BY message_id LIMIT %s
 """
 _ACKNOWLEDGE: Final[LiteralString] = "DELETE FROM inbox WHERE message_id = %s"
 _HOLD: Final[LiteralString] = "SELECT pg_try_advisory_lock(hashtext(%s)::bigint)"
@@ -78,7 +79,7 @@ class PostgresInbox:
                     rows = connection.execute(_RECEIVE, (self._topic, list(self._delivered), max_messages)).fetchall()
                     if rows:
                         self._delivered.update(row[0] for row in rows)
-                        return [Message(key, bytes(payload), message_id) for message_id, key, payload in rows]
+                        return [Message(key, bytes(payload), message_id, sent_ns) for message_id, key, payload, sent_ns in rows]
             if time.monotonic() >= deadline:
                 return []
             time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))

@@ -23,6 +23,8 @@ from services.common.adapters.pulsar_sender import Sender
 from services.common.ports import Entry, Message, Unavailable
 from services.common.topics import Topics
 
+NS_PER_MILLISECOND: Final = 1_000_000
+
 __all__ = ["Connection", "PulsarInbox", "PulsarLog", "PulsarLogReader", "PulsarPublisher", "connect"]
 
 RECEIVE_QUEUE_MAX: Final = 256
@@ -298,7 +300,8 @@ class PulsarInbox:
                 if messages:
                     break
                 raise unavailable(f"receiving from {self._topic}", error) from None
-            messages.append(Message(message.partition_key(), message.data(), message.message_id()))
+            sent_ns = message.publish_timestamp() * NS_PER_MILLISECOND
+            messages.append(Message(message.partition_key(), message.data(), message.message_id(), sent_ns))
             wait_milliseconds = 0
         if not messages and not consumer.is_connected():
             if self._patience.is_over(consumer):

@@ -69,7 +69,7 @@ class Stream:
     channel: str
 
     def __post_init__(self) -> None:
-        self.live = LiveSources(self.bench.ingest, self.bench.clock, lambda t: t // 60_000_000_000, live_limits())
+        self.live = LiveSources(self.bench.ingest, self.bench.clock, live_limits())
         self.broker = MemoryBroker()
         self.inbox = DeskInbox(self.bench.ingest, self.broker.inbox("fills", "ingest"), epoch=1)
         self.actions = self.bench.ingest.source("actions")

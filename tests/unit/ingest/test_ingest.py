@@ -84,7 +84,7 @@ def test_ids_come_from_names() -> None:
 
 def test_ticks_are_cut_at_the_bound_and_the_last_record_promises() -> None:
     bench = Bench(batch_max=2)
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits())
+    live = LiveSources(bench.ingest, bench.clock, live_limits())
     live.receive("venue", ticks(*[("AAA", 1.0 + k, NOW_NS - 10 + k) for k in range(5)]))
     records = bench.of(Ticks)
     assert [len(r.body.price) for r in records] == [2, 2, 1]  # type: ignore[union-attr]
@@ -105,7 +105,7 @@ def test_commands_of_the_desk_are_logged() -> None:
 def test_a_source_that_sends_nothing_good_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest_module, "REFUSALS_IN_A_ROW_MAX", 5)
     bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits())
+    live = LiveSources(bench.ingest, bench.clock, live_limits())
     for _ in range(4):
         live.receive("venue", b"rubbish")
     live.receive("venue", ticks(("AAA", 1.0, NOW_NS)))  # one good message: counted anew
@@ -121,7 +121,7 @@ def test_a_source_that_sends_nothing_good_is_stopped(monkeypatch: pytest.MonkeyP
 
 def test_idle_sources_heartbeat_and_silent_ones_are_closed() -> None:
     bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits(lateness_seconds=2, heartbeat_seconds=1, silent_seconds=5))
+    live = LiveSources(bench.ingest, bench.clock, live_limits(lateness_seconds=2, heartbeat_seconds=1, silent_seconds=5))
     live.receive("venue", ticks(("AAA", 1.0, NOW_NS)))
     for _ in range(12):
         bench.clock.sleep(0.5)
@@ -132,35 +132,9 @@ def test_idle_sources_heartbeat_and_silent_ones_are_closed() -> None:
     assert [type(r.body) for r in bench.records()[-2:]] == [SourceOpen, Ticks]
 
 
-def test_a_living_connection_without_ticks_is_not_silent() -> None:
-    bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits(silent_seconds=5))
-    for _ in range(20):
-        live.alive("venue")
-        bench.clock.sleep(1.0)
-        live.step()
-    assert not bench.of(SourceClose)
-    assert bench.ingest.source("venue").open
-
-
-def test_a_source_far_ahead_waits_for_the_slowest() -> None:
-    bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: t // (60 * SECOND), live_limits(buckets_ahead_max=2))
-    live.receive("slow", ticks(("AAA", 1.0, NOW_NS)))
-    live.receive("fast", ticks(("BBB", 1.0, NOW_NS)))
-    assert live.ready("fast")
-    for minute in range(1, 5):
-        bench.clock.sleep(60.0)
-        live.receive("fast", ticks(("BBB", 1.0, bench.clock.now_ns())))
-        assert live.ready("fast") == (minute <= 2)
-        assert live.ready("slow")
-    live.receive("slow", ticks(("AAA", 2.0, bench.clock.now_ns())))
-    assert live.ready("fast")
-
-
 def test_a_tick_from_the_future_promises_nothing() -> None:
     bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits())
+    live = LiveSources(bench.ingest, bench.clock, live_limits())
     live.receive("venue", ticks(("AAA", 1.0, NOW_NS + 3600 * SECOND), ("BBB", 1.0, NOW_NS)))
     assert bench.ingest.source("venue").watermark_ns == NOW_NS - 2 * SECOND
     assert bench.ingest.counts.rejected == {"future_timestamp": 1}
@@ -224,10 +198,11 @@ def test_two_owners_at_once_lose_no_fill() -> None:
 
     class Given:
         def __init__(self, payload: bytes) -> None:
-            self.messages = [Message("k", payload, 0)]
+            self.messages = [Message("k", payload, 0, NOW_NS)]
 
         def receive(self, max_messages: int, timeout_seconds: float) -> list[Message]:
-            return self.messages
+            messages, self.messages = self.messages, []
+            return messages
 
         def acknowledge(self, receipt: object) -> None: ...
 
@@ -386,7 +361,7 @@ def test_without_the_database_an_owner_writes_until_its_lease_ends() -> None:
 
 def test_damaged_records_are_passed_over_when_the_log_is_read() -> None:
     bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits())
+    live = LiveSources(bench.ingest, bench.clock, live_limits())
     live.receive("venue", ticks(("AAA", 1.0, NOW_NS)))
     good = bench.payloads()
     bad = bytearray(good[-1])
@@ -397,7 +372,7 @@ def test_damaged_records_are_passed_over_when_the_log_is_read() -> None:
 
 def test_repeats_in_the_log_change_nothing() -> None:
     bench = Bench()
-    live = LiveSources(bench.ingest, bench.clock, lambda t: 0, live_limits())
+    live = LiveSources(bench.ingest, bench.clock, live_limits())
     for k in range(5):
         live.receive("venue", ticks(("AAA", 1.0 + k, NOW_NS - 5 + k)))
     good = bench.payloads()

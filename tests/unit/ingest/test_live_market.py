@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
 from risk_core.book import Book
@@ -40,12 +42,12 @@ class Market:
     now: str
     cadence_seconds: float = 0.0
     log: MemoryLog = field(default_factory=MemoryLog)
-    broker: MemoryBroker = field(default_factory=MemoryBroker)
     dead: KeptLetters = field(default_factory=KeptLetters)
     epoch: int = 0
 
     def __post_init__(self) -> None:
         self.clock = HandClock(ns(self.now))
+        self.broker = MemoryBroker(clock=self.clock)
         self.broker.subscribe("ticks", "ingest")
         self.settings = replay_settings(FIRST, LAST, cadence_seconds=self.cadence_seconds)
         base = sp500_feed()
@@ -66,8 +68,14 @@ class Market:
         self.inbox.close()
 
     def tick(self, symbol: str, price: float, at: str, source: str = "venue") -> None:
-        payload = {"version": 1, "ticks": [{"symbol": symbol, "price": price, "time": at}]}
-        self.broker.publish("ticks", source, json.dumps(payload).encode())
+        """Send a tick of this moment; the wall's clock comes to it."""
+        self.clock.time_ns = max(self.clock.time_ns, ns(at))
+        self.send(symbol, price, ns(at), source)
+
+    def send(self, symbol: str, price: float, event_ns: int, source: str) -> None:
+        self.broker.publish(
+            "ticks", source, json.dumps({"version": 1, "ticks": [{"symbol": symbol, "price": price, "time": event_ns}]}).encode()
+        )
 
     def at(self, text: str) -> None:
         """Let the wall's clock come to a time, and the driver do what is due."""
@@ -75,11 +83,17 @@ class Market:
         for _ in range(10):
             self.driver.step()
 
-    def buckets(self) -> list[Bucket]:
+    def fold(self) -> tuple[Fold, list[Bucket]]:
         records = [codec.decode(p) for p in read_log(self.log)]
         assert isinstance(records[0].body, Genesis)
         fold = Fold(records[0].body)
-        return [b for k, r in enumerate(records[1:], start=2) for b in fold.apply(r, k) if isinstance(b, Bucket)]
+        return fold, [b for k, r in enumerate(records[1:], start=2) for b in fold.apply(r, k) if isinstance(b, Bucket)]
+
+    def buckets(self) -> list[Bucket]:
+        return self.fold()[1]
+
+    def late(self) -> int:
+        return self.fold()[0].dropped["late"]
 
     def closes(self) -> list[str]:
         return [r.body.date for r in map(codec.decode, read_log(self.log)) if isinstance(r.body, DayClose)]
@@ -87,6 +101,24 @@ class Market:
     def column(self, symbol: str) -> int:
         ids = sorted(i.instrument_id for i in self.book.instruments)
         return ids.index(next(i.instrument_id for i in self.book.instruments if i.symbol == symbol))
+
+
+def trading(seed: int) -> Iterator[tuple[int, str, float, int, str]]:
+    """Yield what two venues send in the sessions of two days: when it is sent, symbol, price, event time, source.
+
+    Some of it comes within the lateness bound, some long after it.
+    """
+    rng = np.random.default_rng(seed)
+    price = {"AAPL": 4.0, "GE": 20.0}
+    opens = [ns(f"{day}T13:30:00Z") for day in (MONDAY, "2008-09-23")]
+    for opened in opens:
+        at = opened
+        while at < opened + 390 * 60 * 10**9:
+            at += int(rng.exponential(20.0) * 1e9) + 10**6
+            symbol = str(rng.choice(["AAPL", "GE"]))
+            price[symbol] *= float(np.exp(0.001 * rng.standard_normal()))
+            delay = 90.0 if rng.random() < 0.02 else rng.uniform(0.0, 1.5)
+            yield at, symbol, price[symbol], at - int(delay * 1e9), str(rng.choice(["venue", "other"]))
 
 
 def test_a_live_day_is_closed_by_the_clock() -> None:
@@ -131,6 +163,31 @@ def test_after_a_pause_ticks_that_waited_are_counted_in_their_own_days() -> None
     days = {b.date: b.price[market.column("AAPL")] for b in market.buckets() if b.date}
     assert (days[MONDAY], days["2008-09-23"]) == (4.6, 4.7)
     assert list(days)[-1] == "2008-09-23"
+
+
+@pytest.mark.parametrize(("cadence_seconds", "buckets", "late"), [(0.0, 3, 0), (60.0, 700, 10)])
+def test_a_pause_changes_no_number(cadence_seconds: float, buckets: int, late: int) -> None:
+    """Two sources for two days; one of the processes is away for most of it, and reads what waited in one go."""
+    steady, paused = (Market(f"{MONDAY}T13:30:00Z", cadence_seconds).start() for _ in range(2))
+    for at, symbol, price, event, source in trading(seed=7):
+        for market in (steady, paused):
+            market.clock.time_ns = at
+            market.send(symbol, price, event, source)
+        for _ in range(2):
+            steady.driver.step()
+        if at < ns(f"{MONDAY}T13:40:00Z"):
+            for _ in range(2):
+                paused.driver.step()
+    paused.crash()
+    paused.start()
+    for market in (steady, paused):
+        market.at("2008-09-24T12:00:00Z")
+        market.at("2008-09-24T12:00:40Z")
+    assert len(steady.buckets()) >= buckets
+    assert [(b.as_of_ns, b.date, b.price.tolist(), b.price_ns.tolist()) for b in steady.buckets()] == [
+        (b.as_of_ns, b.date, b.price.tolist(), b.price_ns.tolist()) for b in paused.buckets()
+    ]
+    assert steady.late() == paused.late() >= late
 
 
 def test_a_session_without_ticks_is_closed_too() -> None:
