@@ -37,7 +37,9 @@ class Measured:
         As used.
     status : Status
     reason : str
-        Why the status is what it is; empty when "ok".
+        Why the statuses are what they are; empty when both are "ok".
+    fit_status : StrEnum
+        How far the fit behind the number can be trusted; "ok" where nothing is fitted.
     """
 
     value: float
@@ -46,9 +48,15 @@ class Measured:
     conventions: Conventions = DEFAULT_CONVENTIONS
     status: Status = Status.OK
     reason: str = ""
+    fit_status: StrEnum = Status.OK
 
     def __float__(self) -> float:
         return self.value
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What degrades the number, in words; empty where nothing does."""
+        return tuple(dict.fromkeys(str(s) for s in (self.status, self.fit_status) if s != "ok"))
 
     @property
     def observations(self) -> NDArray[np.int64]:
