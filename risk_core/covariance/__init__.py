@@ -1,0 +1,21 @@
+"""Covariance and correlation matrices that other code can rely on."""
+
+from risk_core.covariance.repair import (
+    Repair,
+    RepairStatus,
+    checked_symmetric,
+    clip_eigenvalues,
+    is_positive_semidefinite,
+    nearest_correlation,
+    nearest_covariance,
+)
+
+__all__ = [
+    "Repair",
+    "RepairStatus",
+    "checked_symmetric",
+    "clip_eigenvalues",
+    "is_positive_semidefinite",
+    "nearest_correlation",
+    "nearest_covariance",
+]
