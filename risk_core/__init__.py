@@ -9,7 +9,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-_SUBPACKAGES: Final = ("book", "conventions", "engine", "measures", "records", "scenarios")
+_SUBPACKAGES: Final = (
+    "book",
+    "conventions",
+    "copulas",
+    "covariance",
+    "delta_gamma",
+    "engine",
+    "extreme",
+    "liquidity",
+    "measures",
+    "parametric",
+    "records",
+    "scenarios",
+    "uncertainty",
+)
 _OFFERED: Final = ("measures", "scenarios")
 
 

@@ -39,11 +39,22 @@ class Weighting(StrEnum):
     EXPONENTIAL = "exponential"
 
 
+class ScenarioName(StrEnum):
+    """How the moves are built."""
+
+    HISTORICAL = "historical"
+    VOLATILITY_WEIGHTED = "volatility_weighted"
+
+
 class Measure(StrEnum):
     """How a weighted P&L vector becomes VaR and ES."""
 
     EMPIRICAL = "empirical"
     NORMAL = "normal"
+    STUDENT_T = "student_t"
+    CORNISH_FISHER = "cornish_fisher"
+    PEAKS = "peaks"
+    SMOOTH = "smooth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +67,8 @@ class Method:
         Key in configuration and results.
     label, description : str
         For people.
-    scenario_set : str
-        Name of the set whose vectors it reads; methods on one set share their vectors.
+    scenario_set : ScenarioName
+        The set whose vectors it reads; methods on one set share their vectors.
     weights : Weighting
     measure : Measure
     decay : float or None
@@ -67,7 +78,7 @@ class Method:
     name: str
     label: str
     description: str
-    scenario_set: str = "historical"
+    scenario_set: ScenarioName = ScenarioName.HISTORICAL
     weights: Weighting = Weighting.EQUAL
     measure: Measure = Measure.EMPIRICAL
     decay: float | None = None
@@ -75,6 +86,11 @@ class Method:
     def __post_init__(self) -> None:
         if (self.decay is not None) != (self.weights is Weighting.EXPONENTIAL):
             raise MethodError(f"method {self.name!r}: exponential weights need a decay, equal weights have none")
+
+    @property
+    def streamed(self) -> bool:
+        """Return whether the engine's kernels evaluate it with every tick; others are challengers, evaluated beside the stream."""
+        return self.scenario_set is ScenarioName.HISTORICAL and self.measure in (Measure.EMPIRICAL, Measure.NORMAL)
 
     def weights_by_age(self, scenarios: int, conventions: Conventions) -> NDArray[np.float64]:
         """Return weights float64[S], newest scenario first."""
@@ -100,7 +116,38 @@ EWMA_NORMAL: Final = Method(
     measure=Measure.NORMAL,
     decay=RISKMETRICS_DECAY,
 )
-METHODS: Final = {m.name: m for m in (HISTORICAL, AGE_WEIGHTED, EWMA_NORMAL)}
+VOLATILITY_WEIGHTED: Final = Method(
+    "volatility_weighted",
+    "Volatility-weighted",
+    "Historical simulation with each move scaled to today's volatility of its instrument (Hull and White 1998).",
+    scenario_set=ScenarioName.VOLATILITY_WEIGHTED,
+)
+STUDENT_T: Final = Method(
+    "student_t",
+    "Student t",
+    "Student t with location zero, fitted to the P&L vector by maximum likelihood.",
+    measure=Measure.STUDENT_T,
+)
+CORNISH_FISHER: Final = Method(
+    "cornish_fisher",
+    "Cornish-Fisher",
+    "Normal quantile corrected for the skewness and kurtosis of the P&L vector, and modified expected shortfall.",
+    measure=Measure.CORNISH_FISHER,
+)
+PEAKS_OVER_THRESHOLD: Final = Method(
+    "peaks_over_threshold",
+    "Extreme value",
+    "Generalised Pareto tail fitted to the losses beyond the ninetieth percentile (peaks over threshold).",
+    measure=Measure.PEAKS,
+)
+SMOOTH: Final = Method(
+    "smooth",
+    "Smoothed",
+    "Historical simulation read by Harrell-Davis VaR and kernel ES: averages of neighbouring scenarios, for components that hold still.",
+    measure=Measure.SMOOTH,
+)
+CHALLENGERS: Final = (VOLATILITY_WEIGHTED, SMOOTH, STUDENT_T, CORNISH_FISHER, PEAKS_OVER_THRESHOLD)
+METHODS: Final = {m.name: m for m in (HISTORICAL, AGE_WEIGHTED, EWMA_NORMAL, *CHALLENGERS)}
 
 
 def methods_named(names: Sequence[str]) -> tuple[Method, ...]:
@@ -126,6 +173,9 @@ class MeasurePlan:
     def __post_init__(self) -> None:
         if self.scenarios < 1 or not self.methods or not self.confidences:
             raise MethodError("a plan needs at least one scenario, one method and one confidence")
+        for method in self.methods:
+            if not method.streamed:
+                raise MethodError(f"the engine's kernels do not evaluate {method.name!r}; risk_core.engine.challengers does")
         for what, names in (("method", [m.name for m in self.methods]), ("confidence", list(self.confidences))):
             if len(set(names)) != len(names):
                 raise MethodError(f"each {what} may be asked for once: {names}")

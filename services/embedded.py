@@ -4,31 +4,54 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from threading import Event
+from typing import Protocol
 
 from risk_core.book import Book
+from risk_core.methods import methods_named
 from risk_core.records import RiskResult
 from services.common.config import Settings
 from services.common.feeds.port import Feed
-from services.common.ports import Clock, DeadLetters, Inbox, Leases, Log, LogStore, Publisher, ResultStore, RunStore, Snapshots
+from services.common.ports import (
+    Clock,
+    DeadLetters,
+    Inbox,
+    Jobs,
+    Leases,
+    Log,
+    LogStore,
+    Publisher,
+    ResultStore,
+    RunStore,
+    Snapshots,
+    Unavailable,
+)
 from services.common.run_identity import calculation_hash
 from services.common.runtime import Group, worker_name
 from services.common.status import RunStatus
 from services.ingest.driver import FeedDriver
 from services.ingest.log_state import LogState
 from services.ingest.replay import FLUSH_SECONDS_MAX, Replayer
+from services.jobs.pool import ProcessPool
+from services.jobs.runner import JobPorts, JobRunner, job_loop
+from services.jobs.runner import Observer as JobObserver
 from services.recorder.loop import Recorded, record_loop
 from services.recorder.recorder import Recorder
 from services.risk.finisher import FinisherPorts
 from services.risk.loops import finish_loop, read_loop
-from services.risk.observer import Observer
+from services.risk.observer import Observer as RiskObserver
 from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
 
 POLL_SECONDS = 0.05
+CHALLENGERS = "jobs"
 DRAIN_SECONDS = 5.0
+
+
+class Observer(RiskObserver, JobObserver, Protocol):
+    """Hears what the parts do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +71,7 @@ class Universe:
     snapshots: Snapshots
     orders: Inbox
     ticks: Inbox
+    jobs: Jobs
 
 
 @dataclass
@@ -86,6 +110,9 @@ class Embedded:
         # a feed keeps caches and belongs to the replayer's thread: asked here, before that starts
         span = self.replayer.span
         self._first_ns, self._last_ns = self.feed.day(span.days[0]).close_ns, self.feed.day(span.days[-1]).close_ns
+        self.challenged = any(not m.streamed for m in methods_named(s.model.methods))
+        self.pool = ProcessPool(self.group.stop.is_set)
+        self.jobs = JobRunner(JobPorts(u.jobs, u.results, u.runs, u.publisher, u.clock, self.observer, self.pool.calculate, calculation))
         settings = WorkerSettings(worker_name(s.worker_name), s.shards.count, 0, s.shards.lease_seconds, s.history.pending_max)
         self.worker = RiskWorker(ports, settings)
 
@@ -97,11 +124,21 @@ class Embedded:
         self.group.start("risk worker", lambda stop: read_loop(self.worker, stop))
         self.group.start("finisher", lambda stop: finish_loop(self.worker, stop))
         self.group.start("feed", self._feed_loop)
+        if self.challenged:
+            self.group.start("jobs", lambda stop: job_loop(self.jobs, stop))
 
     def finished(self) -> bool:
         """Return whether the replay has ended and everything it closed is out."""
         last = self.universe.last_log_seq()
-        return self.replayer.progress.finished and self._recorded.log_seq >= last and self.worker.idle(last)
+        done = self.replayer.progress.finished and self._recorded.log_seq >= last and self.worker.idle(last)
+        return done and not (self.challenged and self._jobs_wait())
+
+    def _jobs_wait(self) -> bool:
+        run = self.worker.run
+        try:
+            return run is not None and self.universe.jobs.waiting(run.run_id) > 0
+        except Unavailable:
+            return True
 
     def wait(self, watch: Callable[[RunStatus], None], until_finished: bool, stop: Event) -> None:
         """Call `watch` until stopped, or finished if asked; raise what a part died of."""
@@ -116,6 +153,7 @@ class Embedded:
         """Stop all parts; what was logged is recorded first, as far as the store answers."""
         deadline = time.monotonic() + DRAIN_SECONDS
         self.group.close()
+        self.pool.close()
         while self._recorded.log_seq < self.universe.last_log_seq() and time.monotonic() < deadline:
             if self.recorder.try_step(0.0) is None:
                 break
@@ -171,13 +209,14 @@ class Embedded:
         run = self.worker.run
         if run is None:
             return []
-        rows: list[RiskResult] = []
+        store, rows = self.universe.results, list[RiskResult]()
         for k in range(self.settings.shards.count):
-            checkpoint = self.universe.results.latest_checkpoint(run.run_id, str(k))
+            checkpoint = store.latest_checkpoint(run.run_id, str(k))
             if checkpoint is not None:
-                committed, _ = self.universe.results.committed_results(checkpoint.run_id, str(k), checkpoint.as_of_ns)
-                newest = max((r.revision for r in committed), default=0)
-                rows += [r for r in committed if r.revision == newest]
+                rows += _newest(store.committed_results(checkpoint.run_id, str(k), checkpoint.as_of_ns)[0])
+        if rows and self.challenged:
+            last = store.checkpoint_before(run.run_id, "0", max(r.as_of_ns for r in rows) + 1)
+            rows += [] if last is None else _newest(store.committed_results(last.run_id, CHALLENGERS, last.as_of_ns)[0])
         return rows
 
     # -------------------------------------------------------------- inside
@@ -205,6 +244,12 @@ class Embedded:
             rate = (closes - before) / (now - since) if since else 0.0
             self._rate = (now, closes, rate)
         return self._rate[2]
+
+
+def _newest(rows: Sequence[RiskResult]) -> list[RiskResult]:
+    """Return the rows of the newest revision."""
+    newest = max((r.revision for r in rows), default=0)
+    return [r for r in rows if r.revision == newest]
 
 
 def _date(as_of_ns: int) -> date:

@@ -12,7 +12,7 @@ import numpy as np
 from risk_core.book import QUANTITY_SCALE, AssetClass, BookIndex, Fill, Shock
 from risk_core.engine import twins
 from risk_core.engine.configuration import ModelConfiguration
-from risk_core.methods import MeasurePlan, methods_named
+from risk_core.methods import MeasurePlan
 from risk_core.records import (
     BookChange,
     DayClose,
@@ -168,7 +168,7 @@ def _emit(
             if forecast is not None:
                 hypothetical, actual, fees = book.pnl(close)
                 for p, node_id in enumerate(book.index.node_ids):
-                    for m, method in enumerate(configuration.methods):
+                    for m, method in enumerate(m.name for m in configuration.streamed):
                         for c, confidence in enumerate(configuration.confidences):
                             day_closes[node_id, close.as_of_ns, method, confidence, revision] = (
                                 float(forecast[0][p, m, c]),
@@ -183,7 +183,7 @@ def _emit(
             frozen.setdefault(close.as_of_ns, computed)
         if emit:
             for p, node_id in enumerate(book.index.node_ids):
-                for m, method in enumerate(configuration.methods):
+                for m, method in enumerate(m.name for m in configuration.streamed):
                     for c, confidence in enumerate(configuration.confidences):
                         key = (node_id, close.as_of_ns, method, confidence, revision)
                         results[key] = (float(computed[0][p, m, c]), float(computed[1][p, m, c]), float(max(close.log_seq, known_through)))
@@ -415,7 +415,7 @@ class _BatchBook:
         price, _ = self.prices(close)
         quantity = self.quantities(close)
         vectors = np.array([self._vector(n, quantity[n], price, shocks) for n in range(len(self.index.node_ids))])
-        plan = MeasurePlan(shocks.shape[1], methods_named(self.configuration.methods), self.configuration.confidences)
+        plan = MeasurePlan(shocks.shape[1], self.configuration.streamed, self.configuration.confidences)
         var, es = twins.evaluate(vectors, np.arange(shocks.shape[1]), *plan.arrays)
         return var, es
 

@@ -26,6 +26,7 @@ from risk_core.records import (
 DAY_NS = 86_400_000_000_000
 HOUR_NS = 3_600_000_000_000
 FIRST_DAY = 19_000
+STREAMED = ("historical", "age_weighted", "ewma_normal")
 MARKET_A, MARKET_B, CALENDAR, BOOKING, DESK = 1, 2, 3, 4, 5
 
 
@@ -78,11 +79,13 @@ class World:
     sources: tuple[tuple[Record, ...], ...]
 
 
-def make_world(seed: int, days: int = 12, window: int = 6, cadence_ns: int = 0, disorder: bool = True) -> World:
+def make_world(
+    seed: int, days: int = 12, window: int = 6, cadence_ns: int = 0, disorder: bool = True, challengers: tuple[str, ...] = ()
+) -> World:
     """Return a world whose closes number `days`; results are emitted from the third close on."""
     rng = np.random.default_rng(seed)
     book = small_book()
-    configuration = ModelConfiguration(window=window, methods=("historical", "age_weighted", "ewma_normal"), confidences=(0.75, 0.99))
+    configuration = ModelConfiguration(window=window, methods=(*STREAMED, *challengers), confidences=(0.75, 0.99))
     genesis = Genesis(book, "feed", "book", f"world-{seed}", close_ns(2), cadence_ns, configuration.to_json())
     start = Record(0, 0, close_ns(-1), close_ns(-1), 0, genesis)
     sources = [

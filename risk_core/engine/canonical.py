@@ -16,10 +16,11 @@ from risk_core.book import AssetClass
 from risk_core.engine.collapse import NEVER_NS
 from risk_core.engine.configuration import NS_PER_SECOND, ModelConfiguration
 from risk_core.engine.fold import Bucket, Fold
+from risk_core.engine.inputs import Inputs
 from risk_core.engine.kernels import evaluate, pnl_vectors
 from risk_core.engine.valuation import Matrix, day_pnl, exposures, market_values, sequential_sum
 from risk_core.engine.window import Window
-from risk_core.methods import MeasurePlan, methods_named
+from risk_core.methods import MeasurePlan
 from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
 
 FORECAST_LEAD_NS = 10 * 86_400 * NS_PER_SECOND
@@ -54,6 +55,8 @@ class Evaluated:
     results: tuple[RiskResult, ...]
     day_closes: tuple[DayCloseRow, ...]
     scenario_row: ScenarioRow | None
+    inputs: Inputs | None = None
+    """What challengers are evaluated from, at a day close."""
 
 
 class Evaluator:
@@ -64,6 +67,8 @@ class Evaluator:
         self.index = fold.index
         self.layout = fold.layout
         self.configuration: ModelConfiguration = fold.configuration
+        self.methods = self.configuration.streamed
+        self.challenged = bool(self.configuration.challengers)
         self.emit_from_ns = fold.genesis.emit_from_ns
         self.node_ids = fold.node_ids
         by_id = {n.node_id: n for n in fold.genesis.book.nodes}
@@ -87,9 +92,14 @@ class Evaluator:
         """
         day_closes: tuple[DayCloseRow, ...] = ()
         scenario_row = None
+        inputs = None
         if bucket.date is not None:
-            day_closes = self._judge(bucket, bucket.date) if bucket.emit else ()
+            outcome = self._outcome(bucket) if bucket.emit else None
+            if outcome is not None:
+                day_closes = self._judge(bucket, bucket.date, outcome)
             scenario_row = self._roll(bucket, bucket.date)
+            if outcome is not None and self.challenged and self.window.count and self.node_ids:
+                inputs = self.inputs(bucket, bucket.date, outcome)
         results: tuple[RiskResult, ...] = ()
         forecast: Frozen | None = None
         wanted = bucket.emit or (bucket.date is not None and bucket.as_of_ns >= self.emit_from_ns - FORECAST_LEAD_NS)
@@ -101,7 +111,7 @@ class Evaluator:
                 results = self._rows(bucket, var, es)
         if bucket.date is not None:
             self.frozen = frozen_as if frozen_as is not None else forecast
-        return Evaluated(bucket.as_of_ns, results, day_closes, scenario_row)
+        return Evaluated(bucket.as_of_ns, results, day_closes, scenario_row, inputs)
 
     def measures(self, quantity: NDArray[np.int64], price: NDArray[np.float64]) -> tuple[Matrix, Matrix, Matrix]:
         """Return (VaR[P, M, C], ES[P, M, C], P&L vectors[P, count]) of positions on the window, slots in ring order."""
@@ -121,15 +131,13 @@ class Evaluator:
 
     def plan_for(self, scenarios: int) -> MeasurePlan:
         """Return the compiled methods for a number of scenarios."""
-        return MeasurePlan(scenarios, methods_named(self.configuration.methods), self.configuration.confidences)
+        return MeasurePlan(scenarios, self.methods, self.configuration.confidences)
 
     # --------------------------------------------------------------- rows
 
-    def _judge(self, bucket: Bucket, date: str) -> tuple[DayCloseRow, ...]:
-        frozen = self.frozen
-        if frozen is None:
-            return ()
-        hypothetical, actual, fees = day_pnl(
+    def _outcome(self, bucket: Bucket) -> Matrix:
+        """Return the day's hypothetical P&L, actual P&L and fees, float64[3, P]."""
+        parts = day_pnl(
             self.layout,
             self.node_currency,
             bucket.opening,
@@ -139,11 +147,17 @@ class Evaluator:
             bucket.trade_cost,
             bucket.fees,
         )
+        return np.array(parts)
+
+    def _judge(self, bucket: Bucket, date: str, outcome: Matrix) -> tuple[DayCloseRow, ...]:
+        frozen = self.frozen
+        if frozen is None:
+            return ()
         rows = []
         var, es = frozen.value_at_risk.tolist(), frozen.expected_shortfall.tolist()
         for p, node_id in enumerate(self.node_ids):
-            gain, made, paid = float(hypothetical[p]), float(actual[p]), float(fees[p])
-            for m, method in enumerate(self.configuration.methods):
+            gain, made, paid = outcome[:, p].tolist()
+            for m, method in enumerate(self.methods):
                 for c, confidence in enumerate(self.configuration.confidences):
                     forecast = var[p][m][c]
                     rows.append(
@@ -152,7 +166,7 @@ class Evaluator:
                             node_id=node_id,
                             date=date,
                             as_of_ns=bucket.as_of_ns,
-                            method=method,
+                            method=method.name,
                             horizon_days=HORIZON_DAYS,
                             confidence=confidence,
                             revision=bucket.revision,
@@ -169,6 +183,24 @@ class Evaluator:
                     )
         return tuple(rows)
 
+    def inputs(self, bucket: Bucket, date: str, outcome: Matrix) -> Inputs:
+        """Return what challengers are evaluated from: after the window has rolled, while the forecast before is the frozen one."""
+        stale, proxied, thin, unpriced = self.quality(self.window, bucket.quantity, bucket.price, bucket.price_ns, bucket.as_of_ns)
+        flags = tuple("+".join(self.flags(self.window, *q)) for q in zip(stale, proxied, unpriced, strict=True))
+        return Inputs(
+            as_of_ns=bucket.as_of_ns,
+            date=date,
+            revision=bucket.revision,
+            log_seq=bucket.log_seq,
+            scenarios=self.window.count,
+            node_ids=tuple(self.node_ids),
+            exposure=exposures(self.layout, bucket.quantity, bucket.price, self.node_currency),
+            shares=np.column_stack((stale, proxied, thin)),
+            flags=flags,
+            judged_ns=0 if self.frozen is None else self.frozen.as_of_ns,
+            outcome=outcome,
+        )
+
     def _roll(self, bucket: Bucket, date: str) -> ScenarioRow | None:
         if bucket.shock is None or bucket.proxied is None:
             return None
@@ -183,7 +215,7 @@ class Evaluator:
         rows = []
         for p, node_id in enumerate(self.node_ids):
             flags = self.flags(self.window, stale[p], proxied[p], unpriced[p])
-            for m, method in enumerate(self.configuration.methods):
+            for m, method in enumerate(self.methods):
                 for c, confidence in enumerate(self.configuration.confidences):
                     status = "+".join(["thin_tail", *flags] if plan.thin[m, c] else flags) or "ok"
                     rows.append(
@@ -191,7 +223,7 @@ class Evaluator:
                             run_id=self.run_id,
                             node_id=node_id,
                             as_of_ns=bucket.as_of_ns,
-                            method=method,
+                            method=method.name,
                             horizon_days=HORIZON_DAYS,
                             confidence=confidence,
                             revision=bucket.revision,

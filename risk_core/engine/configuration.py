@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from risk_core.methods import Method, methods_named
+
 NS_PER_SECOND = 1_000_000_000
 
 
@@ -18,7 +20,7 @@ class ModelConfiguration:
     window : int
         Scenarios S in the rolling set.
     methods : tuple of str
-        Names in `risk_core.methods`.
+        Names in `risk_core.methods`; the first is the headline.
     confidences : tuple of float
         Each in (0.5, 1).
     stale_after_ns : int
@@ -38,6 +40,16 @@ class ModelConfiguration:
     degraded_share: float = 0.05
     correction_days: int = 260
     seed: int = 0
+
+    @property
+    def streamed(self) -> tuple[Method, ...]:
+        """Return the methods that are evaluated with every tick and at every bucket."""
+        return tuple(m for m in methods_named(self.methods) if m.streamed)
+
+    @property
+    def challengers(self) -> tuple[Method, ...]:
+        """Return the methods that are evaluated beside the stream, from what each day close freezes."""
+        return tuple(m for m in methods_named(self.methods) if not m.streamed)
 
     def to_json(self) -> str:
         """Return canonical JSON: sorted keys, no spaces."""

@@ -5,6 +5,7 @@ from risk_core.scenarios.currency import in_currency
 from risk_core.scenarios.ewma import ewma_weighted
 from risk_core.scenarios.historical import historical_scenarios
 from risk_core.scenarios.scenario_set import ScenarioError, ScenarioSet
+from risk_core.scenarios.volatility_weighted import volatility_scaled, volatility_weighted
 from risk_core.scenarios.weights import WeightError, equal_weights, exponential_weights
 
 __all__ = [
@@ -17,4 +18,6 @@ __all__ = [
     "exponential_weights",
     "historical_scenarios",
     "in_currency",
+    "volatility_scaled",
+    "volatility_weighted",
 ]

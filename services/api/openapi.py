@@ -9,7 +9,7 @@ from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
 from services.api.problems import MEDIA_TYPE, Problem
-from services.api.shapes import DayClosePage, FillPage, HealthItem, HistoryPage, NodeList, RunItem, SnapshotItem, SnapshotList
+from services.api.shapes import DayClosePage, FillPage, HealthItem, HistoryPage, MethodList, NodeList, RunItem, SnapshotItem, SnapshotList
 from services.common.evidence_shapes import Components, Explanation, Positions
 
 REF: Final = "#/components/schemas/{name}"
@@ -19,6 +19,7 @@ SHAPES: Final = (
     SnapshotItem,
     SnapshotList,
     HistoryPage,
+    MethodList,
     DayClosePage,
     FillPage,
     Components,

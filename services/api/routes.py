@@ -36,13 +36,15 @@ from services.api.shapes import (
     FillPage,
     HealthItem,
     HistoryPage,
+    MethodList,
+    MethodNumbers,
     NodeList,
     RunItem,
     SnapshotItem,
     SnapshotList,
 )
 from services.api.stream import Hub, Subscriber
-from services.api.views import fill_item, history_item, node_item, run_item
+from services.api.views import fill_item, history_item, method_numbers, node_item, run_item
 from services.common.evidence_shapes import Components, Evidence, Explanation, NoEvidence, Positions, ResultId
 from services.common.health import CheckResult, Health, Unhealthy, checked
 from services.common.metrics import Metrics
@@ -151,6 +153,21 @@ def history_routes(parts: Parts) -> APIRouter:
         with parts.history:
             rows, following = oldest_first(parts.queries.results, where, limit, cursor, genesis.emit_from_ns, genesis.cadence_ns)
         return answer(HistoryPage([history_item(r) for r in rows], following))
+
+    @router.get(
+        "/nodes/{node_id}/methods",
+        responses=returns(MethodList, "The newest final numbers of every method", 404, 422, 503),
+        summary="Methods of a node side by side, challengers among them",
+    )
+    def methods(node_id: NodePath) -> Response:
+        context = parts.run.get()
+        context.node(node_id)
+        items: list[MethodNumbers] = []
+        with parts.history:
+            for method in context.configuration.methods:
+                where = HistoryFilter(context.run.run_id, node_id, method=method, horizon_days=HORIZON_DAYS)
+                items += method_numbers(parts.queries.results(where, len(context.configuration.confidences)).rows)
+        return answer(MethodList(node_id, items))
 
     @router.get(
         "/nodes/{node_id}/day_closes",

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from services.common.evidence_shapes import Price, Quantity
 from services.common.snapshot_payload import (
+    Confidence,
     DayCloseItem,
     FinalNumbers,
     IsoTime,
@@ -45,6 +46,9 @@ class MethodItem(Struct, frozen=True):
     name: Annotated[str, Meta(examples=["historical"])]
     label: Annotated[str, Meta(examples=["Historical"])]
     description: str
+    streamed: Annotated[
+        bool, Meta(description="Evaluated with every tick; the others are challengers, evaluated for each day close beside the stream")
+    ]
 
 
 class RunCounts(Struct, frozen=True):
@@ -126,6 +130,26 @@ class HistoryPage(Struct, frozen=True):
 
     items: list[HistoryItem]
     next_cursor: Cursor
+
+
+class MethodNumbers(Struct, frozen=True, gc=False):
+    """The newest final numbers of one method at one confidence. Methods need not be equally far: each says its as_of."""
+
+    method: Annotated[str, Meta(examples=["volatility_weighted"])]
+    confidence: Confidence
+    as_of: IsoTime
+    as_of_ns: ExactTime
+    revision: Revision
+    var: Loss
+    es: Loss
+    status: Status
+
+
+class MethodList(Struct, frozen=True):
+    """Methods side by side."""
+
+    node_id: NodeId
+    items: list[MethodNumbers]
 
 
 class FillItem(Struct, frozen=True, gc=False):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from risk_core.book import QUANTITY_SCALE, Node
 from risk_core.records import RiskResult
 from services.api.context import RunContext
-from services.api.shapes import FillItem, HistoryItem, MethodItem, NodeItem, RunClock, RunCounts, RunItem
+from services.api.shapes import FillItem, HistoryItem, MethodItem, MethodNumbers, NodeItem, RunClock, RunCounts, RunItem
 from services.common.iso import iso_from_ns
 from services.common.ports import FillRow
 from services.common.status import RunStatus
@@ -41,7 +42,7 @@ def run_item(context: RunContext, status: RunStatus) -> RunItem:
             speed="max" if status.speed == "max" else float(status.speed),
             days_per_second=status.days_per_second,
         ),
-        methods=[MethodItem(m.name, m.label, m.description) for m in context.methods],
+        methods=[MethodItem(m.name, m.label, m.description, m.streamed) for m in context.methods],
         confidences=list(context.configuration.confidences),
         base_currency=context.genesis.book.base_currency,
         log_seq=status.log_seq,
@@ -70,6 +71,25 @@ def history_item(row: RiskResult) -> HistoryItem:
         proxied_share=row.proxied_share,
         thin_share=row.thin_share,
     )
+
+
+def method_numbers(rows: Iterable[RiskResult]) -> list[MethodNumbers]:
+    """Return those of one method's rows, newest first, that are of its newest as_of."""
+    known = list(rows)
+    return [
+        MethodNumbers(
+            method=row.method,
+            confidence=row.confidence,
+            as_of=iso_from_ns(row.as_of_ns),
+            as_of_ns=str(row.as_of_ns),
+            revision=row.revision,
+            var=row.value_at_risk,
+            es=row.expected_shortfall,
+            status=row.status,
+        )
+        for row in sorted(known, key=lambda r: r.confidence)
+        if row.as_of_ns == known[0].as_of_ns
+    ]
 
 
 def fill_item(context: RunContext, row: FillRow) -> FillItem:

@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from risk_core.methods import methods_named
+
 
 class SettingsError(Exception):
     """A setting that cannot be used; the message names the setting, the value and the fix."""
@@ -48,11 +50,27 @@ class ModelSettings(_Section):
     """What is calculated: part of the run id."""
 
     window: int = Field(500, ge=2, le=100_000, description="scenarios S in the window")
-    methods: tuple[str, ...] = Field(("historical", "age_weighted", "ewma_normal"), min_length=1)
+    methods: tuple[str, ...] = Field(
+        ("historical", "age_weighted", "ewma_normal"),
+        min_length=1,
+        description="the first is the headline; those that the engine does not evaluate with every tick are challengers, of each day close",
+    )
     confidences: tuple[float, ...] = Field((0.95, 0.975, 0.99, 0.999), min_length=1)
     cadence_seconds: float = Field(0.0, ge=0.0, description="bucket length of event time; 0: day closes only")
     stale_after_seconds: float = Field(72_000.0, gt=0.0, description="age of a price that counts as stale")
     degraded_share: float = Field(0.05, ge=0.0, le=1.0, description="proxied or stale share above which a result is degraded")
+
+    @field_validator("methods")
+    @classmethod
+    def _methods(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        first = methods_named(names)[0]
+        if not first.streamed:
+            raise ValueError(
+                f"{first.name} cannot be the headline: it is not evaluated with every tick; put one that is first, for example historical"
+            )
+        if len(set(names)) != len(names):
+            raise ValueError(f"each method may be named once: {', '.join(names)}")
+        return names
 
     @field_validator("confidences")
     @classmethod

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import cached_property
 from threading import Lock
 from typing import Final
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from risk_core.book import QUANTITY_SCALE, Node
 from risk_core.engine.collapse import NEVER_NS
 from risk_core.engine.valuation import exposures, market_values
+from risk_core.methods import methods_named
 from risk_core.records import Genesis, RiskResult
 from services.common.codec import decode
 from services.common.evidence_moment import ENTRIES_MAX, Moment, from_checkpoint, from_log
@@ -201,6 +201,20 @@ class StoredEvidence:
         return moment
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class TailView:
+    """Value at risk and expected shortfall with what they rest on, scenarios newest first; both are -sum(weight * pnl)."""
+
+    value_at_risk: float
+    expected_shortfall: float
+    pnl: Vector
+    moves: Vector
+    """float64[N, S] in the node's currency."""
+    weights: Vector
+    var_weights: Vector
+    es_weights: Vector
+
+
 class _View:
     """One node at one moment."""
 
@@ -217,16 +231,35 @@ class _View:
         self.exposure = exposures(evaluator.layout, bucket.quantity, bucket.price, evaluator.node_currency)[self.row]
         self.held = np.flatnonzero((self.quantity != 0.0) | (self.exposure != 0.0)).tolist()
 
-    @cached_property
-    def measured(self) -> tuple[Vector, Vector, Vector]:
-        """(VaR[M, C], ES[M, C], P&L vector[S]) of the node, slots in ring order."""
-        var, es, vectors = self.moment.evaluator.measures(self.moment.bucket.quantity, self.moment.bucket.price)
-        return var[self.row], es[self.row], vectors[self.row]
+    def tail(self, method: str, confidence: float) -> TailView:
+        """Return what a method makes of the node at a confidence."""
+        evaluator = self.moment.evaluator
+        configuration = evaluator.configuration
+        if method not in configuration.methods or confidence not in configuration.confidences:
+            raise NoEvidence(f"the run does not calculate {method} at {confidence}")
+        return self._streamed(method, confidence) if method in (m.name for m in evaluator.methods) else self._challenger(method, confidence)
+
+    def _streamed(self, method: str, confidence: float) -> TailView:
+        evaluator, bucket = self.moment.evaluator, self.moment.bucket
+        m = [one.name for one in evaluator.methods].index(method)
+        c = evaluator.configuration.confidences.index(confidence)
+        var, es, vectors = evaluator.measures(bucket.quantity, bucket.price)
+        order = self.window.age_order()
+        pnl = vectors[self.row][order]
+        moves = self.window.matrix(int(evaluator.node_currency[self.row]))[:, order]
+        plan = evaluator.plan()
+        weights = plan.weights[plan.weight_of[m]]
+        return TailView(float(var[self.row, m, c]), float(es[self.row, m, c]), pnl, moves, weights, *scenario_weights(plan, m, c, pnl))
+
+    def _challenger(self, method: str, confidence: float) -> TailView:
+        wanted = methods_named((method,))[0]
+        scene = self.moment.challengers().scene(wanted, self.node.node_id, self.exposure, (confidence,))
+        ((var, es),) = scene.numbers
+        return TailView(var.value, es.value, scene.pnl, scene.moves, scene.weights, 0.0 - var.gradient, 0.0 - es.gradient)
 
     def components(self, method: str, confidence: float) -> Components:
-        m, c = self._indices(method, confidence)
-        _, moves, var_weight, es_weight = self._tail(m, c)
-        marginal_var, marginal_es = -(moves @ var_weight), -(moves @ es_weight)
+        tail = self.tail(method, confidence)
+        marginal_var, marginal_es = -(tail.moves @ tail.var_weights), -(tail.moves @ tail.es_weights)
         component_var, component_es = self.exposure * marginal_var, self.exposure * marginal_es
         price = self.moment.bucket.price
         as_of_ns = self.moment.bucket.as_of_ns
@@ -236,8 +269,8 @@ class _View:
             as_of_ns=str(as_of_ns),
             method=method,
             confidence=confidence,
-            value_at_risk=float(self.measured[0][m, c]),
-            expected_shortfall=float(self.measured[1][m, c]),
+            value_at_risk=tail.value_at_risk,
+            expected_shortfall=tail.expected_shortfall,
             currency=self.node.currency,
             items=[
                 ComponentItem(
@@ -278,44 +311,26 @@ class _View:
 
     def scenarios(self, method: str, confidence: float) -> tuple[int, list[TailScenario]]:
         """Return how many scenarios the numbers depend on, and those with the most part in ES, worst first."""
-        m, c = self._indices(method, confidence)
-        aged, moves, var_weight, es_weight = self._tail(m, c)
-        plan = self.moment.evaluator.plan()
-        weight = plan.weights[plan.weight_of[m]]
-        part = np.maximum(np.abs(es_weight * aged), np.abs(var_weight * aged))
-        depends = np.flatnonzero((var_weight != 0.0) | (es_weight != 0.0))
+        tail = self.tail(method, confidence)
+        part = np.maximum(np.abs(tail.es_weights * tail.pnl), np.abs(tail.var_weights * tail.pnl))
+        depends = np.flatnonzero((tail.var_weights != 0.0) | (tail.es_weights != 0.0))
         listed = sorted(depends.tolist(), key=lambda a: (-part[a], a))[:SCENARIOS_MAX]
         dates = [self.window.dates[slot] for slot in self.window.age_order().tolist()]
         found = [
             TailScenario(
                 date=dates[a],
                 age=a,
-                pnl=float(aged[a]),
-                weight=float(weight[a]),
-                var_weight=float(var_weight[a]),
-                es_weight=float(es_weight[a]),
+                pnl=float(tail.pnl[a]),
+                weight=float(tail.weights[a]),
+                var_weight=float(tail.var_weights[a]),
+                es_weight=float(tail.es_weights[a]),
                 contributions=[
-                    Contribution(self.ids[j], self.symbols[self.ids[j]], float(self.exposure[j] * moves[j, a])) for j in self.held
+                    Contribution(self.ids[j], self.symbols[self.ids[j]], float(self.exposure[j] * tail.moves[j, a])) for j in self.held
                 ],
             )
-            for a in sorted(listed, key=lambda a: (aged[a], a))
+            for a in sorted(listed, key=lambda a: (tail.pnl[a], a))
         ]
         return len(depends), found
-
-    def _tail(self, m: int, c: int) -> tuple[Vector, Vector, Vector, Vector]:
-        """Return (P&L by age, moves[N, S] by age, VaR weights, ES weights)."""
-        evaluator = self.moment.evaluator
-        order = self.window.age_order()
-        aged = self.measured[2][order]
-        moves = self.window.matrix(int(evaluator.node_currency[self.row]))[:, order]
-        return aged, moves, *scenario_weights(evaluator.plan(), m, c, aged)
-
-    def _indices(self, method: str, confidence: float) -> tuple[int, int]:
-        configuration = self.moment.evaluator.configuration
-        try:
-            return configuration.methods.index(method), configuration.confidences.index(confidence)
-        except ValueError:
-            raise NoEvidence(f"the run does not calculate {method} at {confidence}") from None
 
 
 def _id_of(row: RiskResult) -> ResultId:
@@ -323,7 +338,7 @@ def _id_of(row: RiskResult) -> ResultId:
 
 
 def _compared(stored: RiskResult, moment: Moment) -> Reproduction:
-    again = next(r for r in moment.results(stored.node_id) if (r.method, r.confidence) == (stored.method, stored.confidence))
+    again = next(r for r in moment.results(stored.node_id, stored.method) if r.confidence == stored.confidence)
     before, now = _written(stored), _written(again)
     differing = [name for name in before if before[name] != now[name]]
     return Reproduction(str(_id_of(stored)), not differing, moment.source, before, now, differing)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
 
 from risk_core.book import Node
 from risk_core.engine.canonical import Evaluator
 from risk_core.engine.fold import Bucket, Correction, Fold, Refold
-from risk_core.records import Genesis, RiskResult
+from risk_core.methods import methods_named
+from risk_core.records import Genesis, RiskResult, ScenarioRow
 from services.common.codec import MalformedRecord, decode
 from services.common.evidence_shapes import NoEvidence
 from services.common.iso import iso_from_ns
 from services.common.ports import Checkpoint, LogStore, ResultStore, Run
 from services.common.state_codec import unpack
+
+if TYPE_CHECKING:
+    from risk_core.engine.challengers import Challengers
 
 ENTRIES_MAX: Final = 2_000_000
 """Log records folded again for one answer."""
@@ -22,19 +29,33 @@ ENTRIES_MAX: Final = 2_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """A bucket with the window as it stood, ready to be evaluated again."""
+    """A bucket with the window as it stood, ready to be evaluated again; `rows` are the window's, oldest first."""
 
     evaluator: Evaluator
     bucket: Bucket
+    rows: tuple[ScenarioRow, ...]
     source: Literal["checkpoint", "log"]
 
     def row_of(self, node_id: int) -> int:
         """Return the node's row in the arrays."""
         return self.evaluator.node_ids.index(node_id)
 
-    def results(self, node_id: int) -> list[RiskResult]:
-        """Return the node's rows, calculated again."""
-        return [r for r in self.evaluator.evaluate(self.bucket).results if r.node_id == node_id]
+    def challengers(self) -> Challengers:
+        """Return what evaluates the methods that are not streamed. It brings most of the library with it: loaded when it is asked for."""
+        from risk_core.engine.challengers import Challengers
+
+        return Challengers(self.evaluator.index.book, self.rows)
+
+    def results(self, node_id: int, method: str) -> list[RiskResult]:
+        """Return the node's rows of a method, calculated again."""
+        evaluator = self.evaluator
+        if method in (m.name for m in evaluator.methods):
+            found: Iterable[RiskResult] = evaluator.evaluate(self.bucket).results
+        else:
+            inputs = evaluator.inputs(self.bucket, "", np.zeros((3, len(evaluator.node_ids))))
+            confidences = evaluator.configuration.confidences
+            found = self.challengers().results(evaluator.run_id, methods_named((method,)), inputs, confidences)
+        return [r for r in found if (r.node_id, r.method) == (node_id, method)]
 
 
 def from_checkpoint(run: Run, genesis: Genesis, checkpoint: Checkpoint, store: ResultStore) -> Moment:
@@ -70,7 +91,7 @@ def from_checkpoint(run: Run, genesis: Genesis, checkpoint: Checkpoint, store: R
         proxied=None,
         state={},
     )
-    return Moment(evaluator, bucket, "checkpoint")
+    return Moment(evaluator, bucket, tuple(rows), "checkpoint")
 
 
 def from_log(run: Run, genesis: Genesis, node: Node, wanted: RiskResult, log: LogStore, entries_max: int = ENTRIES_MAX) -> Moment:
@@ -90,6 +111,7 @@ def from_log(run: Run, genesis: Genesis, node: Node, wanted: RiskResult, log: Lo
         evaluator = Evaluator(fold, run.run_id)
         fold.preload(known)
         asked: Refold | None = None
+        rows: deque[ScenarioRow] = deque(maxlen=evaluator.window.size)
         for entry in log.entries(run.first_log_seq, wanted.log_seq):
             left -= 1
             if left < 0:
@@ -98,9 +120,10 @@ def from_log(run: Run, genesis: Genesis, node: Node, wanted: RiskResult, log: Lo
                 if isinstance(item, Refold):
                     asked = item
                     break
-                _roll(evaluator, item)
+                rows += _roll(evaluator, item)
                 if (item.as_of_ns, item.revision, item.log_seq) == (wanted.as_of_ns, wanted.revision, wanted.log_seq):
-                    return Moment(evaluator, replace(item, date=None, emit=True), "log")
+                    kept = tuple(rows)[-evaluator.window.count :] if evaluator.window.count else ()
+                    return Moment(evaluator, replace(item, date=None, emit=True), kept, "log")
             if asked is not None:
                 break
         if asked is None:
@@ -118,6 +141,9 @@ def _closed(fold: Fold, payload: bytes, log_seq: int) -> Iterator[Bucket | Refol
     yield from fold.apply(record, log_seq)
 
 
-def _roll(evaluator: Evaluator, bucket: Bucket) -> None:
-    if bucket.date is not None and bucket.shock is not None and bucket.proxied is not None:
-        evaluator.window.roll(bucket.shock, bucket.proxied, bucket.date)
+def _roll(evaluator: Evaluator, bucket: Bucket) -> list[ScenarioRow]:
+    if bucket.date is None or bucket.shock is None or bucket.proxied is None:
+        return []
+    evaluator.window.roll(bucket.shock, bucket.proxied, bucket.date)
+    key = evaluator.run_id, bucket.as_of_ns, bucket.date, bucket.revision, bucket.log_seq
+    return [ScenarioRow(*key, bucket.shock, bucket.proxied)]

@@ -14,6 +14,7 @@ from risk_core.records import DayCloseRow, RiskResult
 
 LATENCY_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 CHECKPOINT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+JOB_SECONDS: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
 NODES_MAX: Final = 50
 """Nodes with their own series: the first of the book, which lists parents before children."""
 
@@ -61,6 +62,8 @@ DECLARED: Final = (
     Declared("risk_pending_finals", "gauge", "Closed buckets that wait to be made durable"),
     Declared("risk_snapshot_errors_total", "counter", "Calls that the snapshot cache did not answer"),
     Declared("risk_history_errors_total", "counter", "Calls that the history store did not answer"),
+    Declared("risk_job_seconds", "histogram", "Time of one heavy evaluation, from taking it to its rows published", ("kind",), JOB_SECONDS),
+    Declared("risk_jobs_waiting", "gauge", "Heavy evaluations that are not done"),
     Declared("risk_api_requests_total", "counter", "HTTP requests, by route template", ("route", "method", "status")),
     Declared("risk_api_request_seconds", "histogram", "Time to the start of an answer", ("route",), LATENCY_SECONDS),
     Declared("risk_api_streams", "gauge", "Open event streams"),
@@ -177,6 +180,14 @@ class Metrics:
     def pending_finals(self, count: int) -> None:
         """Set how many closed buckets wait."""
         self._metrics["risk_pending_finals"].set(count)
+
+    def job(self, kind: str, seconds: float) -> None:
+        """Observe a heavy evaluation that is done."""
+        self._metrics["risk_job_seconds"].labels(kind).observe(seconds)
+
+    def jobs_waiting(self, count: int) -> None:
+        """Set how many heavy evaluations are not done."""
+        self._metrics["risk_jobs_waiting"].set(count)
 
     def shard_epoch(self, shard_id: str, epoch: int) -> None:
         """Set the epoch of an owned shard; 0 when it is lost."""

@@ -196,6 +196,40 @@ class Leases(Protocol):
         ...
 
 
+class Jobs(Protocol):
+    """The queue of heavy evaluations (table `jobs`), one job of a shard at a time, in order. Any number of runners share it."""
+
+    def take(self, run_ids: Sequence[str]) -> Job | None:
+        """Return the oldest job of these runs that is not done, of a shard that no other runner works for, or None.
+
+        The shard is this runner's until `done`, `leave` or the loss of its connection. Raises Unavailable.
+        """
+        ...
+
+    def forecasts(self, job: Job, as_of_ns: int, methods: Sequence[str]) -> list[RiskResult]:
+        """Return the rows of the job's run of some methods at an as_of, all revisions, of every node."""
+        ...
+
+    def keep(self, job: Job, results: Sequence[RiskResult], day_closes: Sequence[DayCloseRow]) -> None:
+        """Keep a job's rows in one transaction, comparing bit for bit those that are kept already.
+
+        Raises DeterminismError, Unavailable, and ValueError for a number that is not finite.
+        """
+        ...
+
+    def done(self, job: Job) -> None:
+        """Mark a job whose rows are kept and published, and let its shard go."""
+        ...
+
+    def leave(self) -> None:
+        """Let the shard go with its job not done."""
+        ...
+
+    def waiting(self, run_id: str) -> int:
+        """Return how many jobs of a run are not done."""
+        ...
+
+
 class ResultStore(Protocol):
     """Final numbers, checkpoints and scenario rows: the record."""
 

@@ -13,7 +13,18 @@ from services.common.ports import Run, RunStore
 
 BASE_CURRENCY, CALCULATION = "base_currency", "calculation"
 NUMERIC_PACKAGES = ("numpy", "numba", "llvmlite", "scipy")
-ENGINE_PARTS = ("book.py", "records.py", "conventions.py", "methods.py", "engine", "measures", "scenarios")
+ENGINE_PARTS = (
+    "book.py",
+    "records.py",
+    "conventions.py",
+    "methods.py",
+    "engine",
+    "extreme",
+    "measures",
+    "parametric",
+    "scenarios",
+    "uncertainty",
+)
 
 
 def calculation_hash() -> str:

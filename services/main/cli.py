@@ -266,6 +266,15 @@ def risk() -> None:
 
 
 @app.command()
+def jobs() -> None:
+    """Evaluate challengers, the methods too heavy for every tick, beside the stream; any number of processes share the work."""
+    from services.main import processes, wiring
+
+    with process("jobs", service_settings) as (parts, stack, stop):
+        processes.jobs(parts, wiring.broker(parts.settings, stack), stop)
+
+
+@app.command()
 def api() -> None:
     """Serve the HTTP interface and the console over a stack's stores."""
     from services.main import processes

@@ -64,6 +64,7 @@ class Following:
                     rows = kept.queries.latest_results(status.run_id) if status.run_id else ()
                     ended = service.replayer is not None and service.replayer.progress.finished
                     final = {r.node_id for r in rows if r.as_of_ns >= last_ns} >= {n.node_id for n in self.book.nodes}
+                    final = final and not kept.jobs.waiting(status.run_id)
                     if ended and final:
                         status = replace(stored.read(exactly=True), days_total=len(span.days), last_ns=last_ns)
                 except Unavailable:

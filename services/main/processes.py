@@ -20,6 +20,8 @@ from services.common.run_identity import calculation_hash
 from services.common.runtime import Group, SystemClock, worker_name
 from services.common.status import RunStatus
 from services.embedded import Embedded
+from services.jobs.pool import ProcessPool
+from services.jobs.runner import JobPorts, JobRunner, job_loop
 from services.main.stored_status import StoredStatus
 from services.main.wiring import Broker, Stores, addresses, stores
 from services.recorder.loop import record_loop
@@ -115,6 +117,18 @@ def risk(parts: Parts, broker: Broker, stop: Event) -> None:
     finally:
         group.close()
     group.check()
+
+
+def jobs(parts: Parts, broker: Broker, stop: Event) -> None:
+    """Evaluate challengers until stopped."""
+    kept = parts.stores
+    pool = ProcessPool(stop.is_set)
+    ports = JobPorts(kept.jobs, kept.results, kept.runs, broker.publisher, parts.clock, parts.metrics, pool.calculate, calculation_hash())
+    ports.on_run = lambda genesis: parts.metrics.book(genesis.book.nodes)
+    try:
+        job_loop(JobRunner(ports), stop)
+    finally:
+        pool.close()
 
 
 def api(parts: Parts, stop: Event) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from risk_core.engine.configuration import ModelConfiguration
 from risk_core.records import Genesis
 from services.common.codec import decode
 from services.common.config import Settings
@@ -36,7 +37,8 @@ class StoredStatus:
         genesis = decode(run.genesis).body
         assert isinstance(genesis, Genesis)
         counts = self._count(run.run_id)
-        newest = self._queries.latest_results(run.run_id)
+        streamed = {m.name for m in ModelConfiguration.from_json(genesis.configuration).streamed}
+        newest = [r for r in self._queries.latest_results(run.run_id) if r.method in streamed]
         as_of = min((r.as_of_ns for r in newest), default=None)
         rows_a_day = len(newest)
         days = counts.results // rows_a_day if rows_a_day else 0

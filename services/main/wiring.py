@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from db.migrate import MigrationReport, inspect, migrate
-from services.common.adapters.lineage import LineageQueries, LineageResultStore
+from services.common.adapters.lineage import Line, LineageQueries, LineageResultStore
 from services.common.adapters.postgres_connection import PostgresDatabase
 from services.common.adapters.postgres_inbox import PostgresInbox, PostgresSender
+from services.common.adapters.postgres_jobs import PostgresJobs
 from services.common.adapters.postgres_leases import PostgresLeases
 from services.common.adapters.postgres_log_store import PostgresLogStore
 from services.common.adapters.postgres_queries import PostgresQueries
@@ -45,6 +46,7 @@ class Stores:
     dead_letters: DeadLetters
     queries: Queries
     snapshots: RedisSnapshots
+    jobs: PostgresJobs
 
 
 def addresses(settings: Settings, stack: ExitStack, join: bool = False) -> Addresses:
@@ -81,6 +83,8 @@ def stores(settings: Settings, where: Addresses, stack: ExitStack) -> Stores:
     snapshots = RedisSnapshots(where.snapshots, settings.snapshots.ttl_seconds)
     stack.callback(snapshots.close)
     runs = PostgresRunStore(database, decode)
+    jobs = PostgresJobs(PostgresDatabase(where.history), Line(runs).of)
+    stack.callback(jobs.close)
     return Stores(
         database=database,
         leases=PostgresLeases(database),
@@ -90,6 +94,7 @@ def stores(settings: Settings, where: Addresses, stack: ExitStack) -> Stores:
         dead_letters=PostgresDeadLetters(database, settings.ingest.dead_letters_max),
         queries=LineageQueries(runs, PostgresQueries(database)),
         snapshots=snapshots,
+        jobs=jobs,
     )
 
 
@@ -118,6 +123,7 @@ def embedded_universe(settings: Settings, where: Addresses, kept: Stores) -> Uni
         snapshots=kept.snapshots,
         orders=PostgresInbox(PostgresDatabase(where.history), "fills"),
         ticks=PostgresInbox(PostgresDatabase(where.history), "ticks"),
+        jobs=kept.jobs,
     )
 
 

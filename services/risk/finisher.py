@@ -14,6 +14,7 @@ import numpy as np
 from risk_core.engine.canonical import Evaluated, Evaluator, Frozen
 from risk_core.engine.fold import Bucket
 from risk_core.records import ScenarioRow
+from services.common.job_inputs import job_of
 from services.common.outage import Outage
 from services.common.ports import Checkpoint, Clock, Commit, Lease, Publisher, ResultStore, Run, Snapshot, Snapshots, Unavailable
 from services.common.run_identity import line_of
@@ -171,7 +172,8 @@ class Finisher:
             day_close=bucket.date is not None,
             format_version=CHECKPOINT_VERSION,
         )
-        return Commit(self.lease, checkpoint, evaluated.results, evaluated.day_closes, rows)
+        jobs = () if evaluated.inputs is None else (job_of(self.run_id, self.lease.shard_id, evaluated.inputs),)
+        return Commit(self.lease, checkpoint, evaluated.results, evaluated.day_closes, rows, jobs)
 
     def _count(self, evaluated: Evaluated, bucket: Bucket) -> None:
         self.committed_log_seq = max(self.committed_log_seq, bucket.entry_log_seq)

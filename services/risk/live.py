@@ -30,6 +30,7 @@ class LiveBook:
         self.layout = fold.layout
         self.node_ids = fold.node_ids
         self.node_currency = evaluator.node_currency
+        self._methods = tuple(m.name for m in evaluator.methods)
         self.window = evaluator.window.copy()
         self.event_ns = max(fold.watermark_ns, 0)
         self._imported = self._import_waits()
@@ -186,7 +187,7 @@ class LiveBook:
             value_at_risk=var,
             expected_shortfall=es,
             thin=self.plan.thin,
-            methods=configuration.methods,
+            methods=self._methods,
             confidences=configuration.confidences,
             shares=self._shares[dirty],
             flags=[self._flags[p] for p in dirty.tolist()],

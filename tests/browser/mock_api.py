@@ -65,14 +65,18 @@ def create_app(desk: Desk) -> FastAPI:
 
     @app.get("/api/v1/nodes/{node_id}/day_closes")
     def day_closes(node_id: int, request: Request, method: str, confidence: float, limit: int = 500, cursor: int = 0) -> dict[str, Any]:
-        rows = desk.day_closes(node_id, method, confidence, request.query_params.get("from"))
+        rows = desk.day_closes(node_id, desk.like(method), confidence, request.query_params.get("from"))
         page = rows[cursor : cursor + limit]
         end = cursor + len(page)
         return {"items": page, "next_cursor": str(end) if end < len(rows) else None}
 
     @app.get("/api/v1/nodes/{node_id}/components")
     def components(node_id: int, method: str, confidence: float) -> dict[str, Any]:
-        return desk.components(node_id, method, confidence)
+        return desk.components(node_id, desk.like(method), confidence)
+
+    @app.get("/api/v1/nodes/{node_id}/methods")
+    def methods(node_id: int) -> dict[str, Any]:
+        return {"node_id": node_id, "items": desk.methods(node_id)}
 
     @app.get("/api/v1/nodes/{node_id}/positions")
     def positions(node_id: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ LABELS = {
     "historical": ("Historical", "500 equally weighted joint moves"),
     "age_weighted": ("Age-weighted", "Boudoukh-Richardson-Whitelaw weights, decay 0.98"),
     "ewma_normal": ("EWMA normal", "Delta-normal on exponentially weighted variance, decay 0.94"),
+    "volatility_weighted": ("Volatility-weighted", "Each move scaled to today's volatility"),
 }
 # (stale, proxied, thin) shares by node; the euro book leans on a proxy and is degraded for it
 QUALITY = {1: (0.004, 0.018, 0.0), 2: (0.006, 0.026, 0.0), 6: (0.038, 0.083, 0.0), 9: (0.021, 0.0, 0.0)}
@@ -39,6 +40,8 @@ class Desk:
     silent: bool = False
     stopping: bool = False
     extra: int = 0
+    challengers: tuple[str, ...] = ()
+    behind: int = 0
     history: int = 0
     problems: dict[str, str] = field(default_factory=dict)
     checks: dict[str, dict[str, Any]] = field(
@@ -129,7 +132,7 @@ class Desk:
             "mode": "replay",
             "state": self.state,
             "clock": clock,
-            "methods": [{"name": m, "label": LABELS[m][0], "description": LABELS[m][1]} for m in METHODS],
+            "methods": [self._method(m, True) for m in METHODS] + [self._method(m, False) for m in self.challengers],
             "confidences": list(CONFIDENCES),
             "base_currency": "USD",
             "log_seq": self.log_seq(),
@@ -142,6 +145,25 @@ class Desk:
             "data_note": "synthetic market of the mock server",
             "version": "0.1.0",
         }
+
+    def _method(self, name: str, streamed: bool) -> dict[str, Any]:
+        label, description = LABELS[name]
+        return {"name": name, "label": label, "description": description, "streamed": streamed}
+
+    def like(self, name: str) -> str:
+        """Return the method whose numbers a challenger's are made of."""
+        return METHODS[0] if name in self.challengers else name
+
+    def methods(self, node_id: int) -> list[dict[str, Any]]:
+        """Newest final numbers side by side; challengers are `behind` days, and 1.1 times the first method's."""
+        rows = []
+        for name in (*METHODS, *self.challengers):
+            day = self.day - (self.behind if name in self.challengers else 0)
+            scale = 1.1 if name in self.challengers else 1.0
+            measures = self._measures(INDEX[self._source[node_id]], day, scale)[self.like(name)]
+            at = {"method": name, "as_of": iso(self.close_time(day - 1)), "as_of_ns": "0", "revision": 0}
+            rows += [at | {"confidence": c} | measures[str(c)] for c in CONFIDENCES]
+        return rows
 
     def nodes(self) -> list[dict[str, Any]]:
         return [self._renamed(NODES[INDEX[source]].public(), n) for n, source in self._source.items()]

@@ -1,6 +1,7 @@
 """The book tree: what it shows, how it follows the stream, and how it is walked by keyboard."""
 
 import re
+from datetime import datetime
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -184,6 +185,25 @@ def test_the_matrix_holds_every_method_and_confidence(console: Page, desk: Desk)
     table.locator("[data-row='ewma_normal-live'] td button").first.click()
     expect(console.get_by_role("radio", name="EWMA normal")).to_be_checked()
     expect(console.get_by_role("radio", name="95 %")).to_be_checked()
+
+
+def test_a_challenger_stands_beside_the_others_with_its_own_day(page: Page, server: Server, desk: Desk) -> None:
+    desk.challengers, desk.behind = ("volatility_weighted",), 0
+    visit(page, server.url)
+    table = page.get_by_role("table", name=re.compile("by method and confidence"))
+    final = table.locator("[data-row='volatility_weighted-final']")
+    wanted = [f"{n[k] / 1e6:,.2f}" for n in desk.methods(1) if n["method"] == "volatility_weighted" for k in ("var", "es")]
+    expect(final.locator("td")).to_have_text(wanted)
+    expect(final).to_contain_text("Final")
+    expect(table.locator("[data-row='volatility_weighted-live']")).to_have_count(0)
+    expect(page.get_by_role("radio", name="Volatility-weighted")).to_have_count(0)
+    desk.behind = 2
+    desk.close_day()
+    own = next(n["as_of"] for n in desk.methods(1) if n["method"] == "volatility_weighted")
+    expect(final.locator("th")).to_contain_text(f"{datetime.fromisoformat(own):%d %b %Y}")
+    final.locator("td button").first.click()
+    expect(page.get_by_role("radio", name="Volatility-weighted")).to_be_checked()
+    expect(cell(page, 1, "live-var")).to_have_text("—")
 
 
 def test_the_load_is_todays_loss_over_the_forecast(console: Page, desk: Desk) -> None:

@@ -15,7 +15,7 @@ from services.common.config import Settings
 from tests.containers.dashboards import ROOT
 from tests.real_servers import required_image
 
-OURS = {"secrets", "migrate", "ingest", "recorder", "risk", "api"}
+OURS = {"secrets", "migrate", "ingest", "recorder", "risk", "jobs", "api"}
 ONE_SHOT = {"secrets", "migrate"}
 SERVICES = sorted(OURS | {"pulsar", "timescaledb", "valkey", "prometheus", "grafana"})
 

@@ -22,12 +22,14 @@ from services.common.adapters.memory_queries import MemoryQueries
 from services.common.adapters.memory_stores import (
     MemoryDatabase,
     MemoryDeadLetters,
+    MemoryJobs,
     MemoryLeases,
     MemoryLogStore,
     MemoryResultStore,
     MemoryRunStore,
 )
 from services.common.adapters.postgres_connection import PostgresDatabase
+from services.common.adapters.postgres_jobs import PostgresJobs
 from services.common.adapters.postgres_leases import PostgresLeases
 from services.common.adapters.postgres_log_store import PostgresLogStore
 from services.common.adapters.postgres_queries import PostgresQueries
@@ -39,6 +41,7 @@ from services.common.ports import (
     Commit,
     DeadLetters,
     Job,
+    Jobs,
     Lease,
     Leases,
     LogStore,
@@ -98,6 +101,8 @@ class Stores:
     pass_time: Callable[[float], None]
     url: str | None
     admin: psycopg.Connection[Any] | None
+    open_jobs: Callable[[], Jobs]
+    """Another runner's queue, with a connection of its own."""
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """Return a table's rows (real servers only)."""
@@ -160,6 +165,7 @@ def memory_stores() -> Stores:
         clock.sleep,
         None,
         None,
+        lambda: MemoryJobs(database),
     )
 
 
@@ -168,6 +174,12 @@ def server_stores(name: str, url: str) -> Iterator[Stores]:
     database = PostgresDatabase(url, lock_seconds=2.0, abandoned_seconds=1.0)
     with psycopg.connect(url, autocommit=True, application_name="contract tests") as admin:
         admin.execute("; ".join(f"DELETE FROM {table}" for table in TABLES))
+
+        opened: list[PostgresJobs] = []
+
+        def open_jobs() -> Jobs:
+            opened.append(PostgresJobs(PostgresDatabase(url, lock_seconds=2.0), lambda run_id: (run_id,)))
+            return opened[-1]
 
         def pass_time(seconds: float) -> None:
             admin.execute("UPDATE shards SET lease_until = lease_until - make_interval(secs => %s)", (seconds,))
@@ -183,7 +195,10 @@ def server_stores(name: str, url: str) -> Iterator[Stores]:
             pass_time,
             url,
             admin,
+            open_jobs,
         )
+    for queue in opened:
+        queue.close()
     database.close()
 
 

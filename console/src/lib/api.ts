@@ -1,5 +1,5 @@
 import type {
-  BookNode, Components, DayClose, Health, Page, Positions, ProblemDocument, Run, Snapshot,
+  BookNode, Components, DayClose, Health, MethodNumbers, Page, Positions, ProblemDocument, Run, Snapshot,
 } from './contract.ts';
 
 const ROOT = 'api/v1';
@@ -81,6 +81,9 @@ export const getComponents = (node: number, method: string, confidence: number, 
 
 export const getPositions = (node: number, signal?: AbortSignal): Promise<Positions> =>
   get(`${ROOT}/nodes/${node}/positions`, signal);
+
+export const getMethods = async (node: number, signal?: AbortSignal): Promise<MethodNumbers[]> =>
+  (await get<{ items: MethodNumbers[] }>(`${ROOT}/nodes/${node}/methods`, signal)).items;
 
 /** 503 is an answer here, not a failure: it carries the checks that do not pass. */
 export const getHealth = (signal?: AbortSignal): Promise<Health> => get('health/ready', signal, (status) => status === 503);

@@ -50,6 +50,8 @@ export interface Method {
   name: string;
   label: string;
   description: string;
+  /** Evaluated with every tick; the others are challengers, evaluated for each day close beside the stream. */
+  streamed: boolean;
 }
 
 export interface Run {
@@ -139,6 +141,16 @@ export interface Positions {
   as_of: string | null;
   currency: string;
   items: Position[];
+}
+
+/** The newest final numbers of one method at one confidence; challengers may be behind the others. */
+export interface MethodNumbers {
+  method: string;
+  confidence: number;
+  as_of: string;
+  var: number | null;
+  es: number | null;
+  status: string;
 }
 
 export interface Page<T> {

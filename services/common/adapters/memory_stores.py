@@ -10,6 +10,7 @@ import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from risk_core.book import Book
 from risk_core.records import DayCloseRow, FillCorrection, Fills, Genesis, Record, RiskResult, ScenarioRow
@@ -17,6 +18,7 @@ from services.common.adapters.rows import (
     Row,
     check_commits,
     check_entries,
+    check_rows,
     determinism_error,
     fill_row,
     genesis_of,
@@ -63,6 +65,8 @@ class MemoryDatabase:
     day_closes: dict[Key, DayCloseRow] = field(default_factory=dict)
     scenario_rows: dict[Key, ScenarioRow] = field(default_factory=dict)
     jobs: dict[Key, Job] = field(default_factory=dict)
+    jobs_done: set[Key] = field(default_factory=set)
+    job_shards: dict[tuple[str, str], MemoryJobs] = field(default_factory=dict)
     shard_of_row: dict[tuple[type, Key], str] = field(default_factory=dict)
     checkpoints: dict[tuple[str, str], dict[tuple[int, int], Checkpoint]] = field(default_factory=dict)
     log_records: list[LoggedEntry] = field(default_factory=list)
@@ -199,6 +203,65 @@ class MemoryResultStore:
             Job: self._database.jobs,
         }
         return tables[kind]  # type: ignore[return-value]
+
+
+class MemoryJobs:
+    """The queue of heavy evaluations. `line` returns a run and those it goes on from."""
+
+    def __init__(self, database: MemoryDatabase, line: Callable[[str], Sequence[str]] = lambda run_id: (run_id,)) -> None:
+        self._database = database
+        self._line = line
+
+    def take(self, run_ids: Sequence[str]) -> Job | None:
+        """Return the oldest job of a shard that is free."""
+        self._database.require()
+        free = [job for key, job in self._database.jobs.items() if key not in self._database.jobs_done and job.run_id in run_ids]
+        for job in sorted(free, key=lambda job: (job.as_of_ns, list(self._database.jobs).index(key_of(job)))):
+            if self._database.job_shards.get((job.run_id, job.shard_id), self) is self:
+                self._database.job_shards[job.run_id, job.shard_id] = self
+                return job
+        return None
+
+    def forecasts(self, job: Job, as_of_ns: int, methods: Sequence[str]) -> list[RiskResult]:
+        """Return rows of the line of the job's run."""
+        self._database.require()
+        line = self._line(job.run_id)
+        rows = self._database.results.values()
+        return [r for r in rows if r.run_id in line and r.as_of_ns == as_of_ns and r.method in methods]
+
+    def keep(self, job: Job, results: Sequence[RiskResult], day_closes: Sequence[DayCloseRow]) -> None:
+        """Keep rows, all or none."""
+        check_rows(job.run_id, results, day_closes)
+        self._database.require()
+        tables: list[tuple[dict[Key, Any], Sequence[Row]]] = [(self._database.results, results), (self._database.day_closes, day_closes)]
+        for table, rows in tables:
+            for row in rows:
+                if key_of(row) in table:
+                    require_same(table[key_of(row)], row)
+        for table, rows in tables:
+            for row in rows:
+                table[key_of(row)] = row
+                self._database.shard_of_row[type(row), key_of(row)] = "jobs"
+
+    def done(self, job: Job) -> None:
+        """Mark, forget older ones that are done, and let the shard go."""
+        self._database.require()
+        self._database.jobs_done.add(key_of(job))
+        for key in [key for key in self._database.jobs_done if key in self._database.jobs]:
+            other = self._database.jobs[key]
+            if (other.run_id, other.shard_id) == (job.run_id, job.shard_id) and other.as_of_ns < job.as_of_ns:
+                del self._database.jobs[key]
+                self._database.jobs_done.discard(key)
+        self.leave()
+
+    def leave(self) -> None:
+        """Let the shard go."""
+        self._database.job_shards = {k: v for k, v in self._database.job_shards.items() if v is not self}
+
+    def waiting(self, run_id: str) -> int:
+        """Return how many jobs are not done."""
+        self._database.require()
+        return sum(job.run_id == run_id and key not in self._database.jobs_done for key, job in self._database.jobs.items())
 
 
 class MemoryLogStore:

@@ -87,10 +87,10 @@ class PostgresResultStore:
     def commit_many(self, commits: Sequence[Commit]) -> None:
         """Write buckets of one lease in one transaction."""
         lease = check_commits(commits)
-        results = _distinct(row for commit in commits for row in commit.results)
-        days = _distinct(row for commit in commits for row in commit.day_closes)
-        scenarios = _distinct(row for commit in commits for row in commit.scenario_rows)
-        jobs = _distinct(row for commit in commits for row in commit.jobs)
+        results = distinct(row for commit in commits for row in commit.results)
+        days = distinct(row for commit in commits for row in commit.day_closes)
+        scenarios = distinct(row for commit in commits for row in commit.scenario_rows)
+        jobs = distinct(row for commit in commits for row in commit.jobs)
         checkpoints = _worth_keeping(commits)
         for _ in range(ATTEMPTS_MAX):
             with self._database.session() as connection:
@@ -98,8 +98,8 @@ class PostgresResultStore:
                     connection.execute("BEGIN")
                     new_results, new_days = results, days
                     if self._compare_first:
-                        new_results = _new_rows(connection, RESULTS, results, lease.shard_id)
-                        new_days = _new_rows(connection, DAY_CLOSES, days, lease.shard_id)
+                        new_results = new_rows(connection, RESULTS, results, lease.shard_id)
+                        new_days = new_rows(connection, DAY_CLOSES, days, lease.shard_id)
                     if new_results:
                         RESULTS.copy(connection, new_results, lease.shard_id)
                     if new_days:
@@ -178,7 +178,7 @@ class PostgresResultStore:
             connection.execute("COMMIT")
 
 
-def _distinct(rows: Iterable[RowT]) -> list[RowT]:
+def distinct(rows: Iterable[RowT]) -> list[RowT]:
     """Return rows without repeats of a key; raise DeterminismError where two of one key differ."""
     found: dict[tuple[object, ...], RowT] = {}
     for row in rows:
@@ -195,7 +195,7 @@ def _worth_keeping(commits: Sequence[Commit]) -> list[Checkpoint]:
     return [c for c in checkpoints if c.day_close or c is newest]
 
 
-def _new_rows(connection: Connection, table: Table[Any], rows: list[RowT], shard_id: str) -> list[RowT]:
+def new_rows(connection: Connection, table: Table[Any], rows: list[RowT], shard_id: str) -> list[RowT]:
     """Return the rows that are not kept yet; compare the others, and mark them as this shard's."""
     if not rows:
         return rows

@@ -82,20 +82,36 @@ def check_commits(commits: Sequence[Commit]) -> Lease:
             raise ValueError(f"one batch, one lease: {commit.lease} is not {lease}")
         if commit.checkpoint.shard_id != lease.shard_id:
             raise ValueError(f"checkpoint of shard {commit.checkpoint.shard_id!r} under the lease of {lease.shard_id!r}")
-        for row in rows_of(commit):
-            if row.run_id != commit.checkpoint.run_id:
-                raise ValueError(f"{type(row).__name__} {key_of(row)} is not of the checkpoint's run {commit.checkpoint.run_id!r}")
-            if row.as_of_ns % 1000:
-                raise ValueError(
-                    f"{type(row).__name__} {key_of(row)}: as_of must be whole microseconds, the resolution of timestamptz keys"
-                )
-        for result in commit.results:
-            _check_finite(result, _RESULT_FLOATS)
-        for day in commit.day_closes:
-            _check_finite(day, _DAY_CLOSE_FLOATS)
+        for job in commit.jobs:
+            _check_place(job, commit.checkpoint.run_id)
+        check_rows(commit.checkpoint.run_id, commit.results, commit.day_closes)
         for scenario in commit.scenario_rows:
+            _check_place(scenario, commit.checkpoint.run_id)
             _check_scenario(scenario)
     return lease
+
+
+def check_rows(run_id: str, results: Sequence[RiskResult], day_closes: Sequence[DayCloseRow]) -> None:
+    """Check rows before they are written.
+
+    Raises
+    ------
+    ValueError
+        Rows of another run, a fraction of a microsecond in a key, or a number that is not finite.
+    """
+    for result in results:
+        _check_place(result, run_id)
+        _check_finite(result, _RESULT_FLOATS)
+    for day in day_closes:
+        _check_place(day, run_id)
+        _check_finite(day, _DAY_CLOSE_FLOATS)
+
+
+def _check_place(row: Row, run_id: str) -> None:
+    if row.run_id != run_id:
+        raise ValueError(f"{type(row).__name__} {key_of(row)} is not of the run {run_id!r}")
+    if row.as_of_ns % 1000:
+        raise ValueError(f"{type(row).__name__} {key_of(row)}: as_of must be whole microseconds, the resolution of timestamptz keys")
 
 
 def check_entries(entries: Sequence[LoggedEntry], last_log_seq: int) -> None:

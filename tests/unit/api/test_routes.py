@@ -16,6 +16,7 @@ from services.common.sharding import owned_nodes, shard_of_nodes
 from tests.unit.api.conftest import BASE_URL
 from tests.unit.api.contract import check_answer, operations
 from tests.unit.api.small_run import SmallRun, small_run
+from tests.worlds import STREAMED
 
 NODES = range(1, 8)
 
@@ -125,6 +126,21 @@ def test_history_ranges_and_revisions(client: TestClient, played: SmallRun) -> N
         pages = node(client, 4, "history", revisions="all", limit=2, cursor=pages["next_cursor"])
         items += pages["items"]
     assert [(int(i["as_of_ns"]), i["revision"]) for i in items] == sorted((r.as_of_ns, r.revision) for r in everything)
+
+
+@pytest.mark.parametrize("node_id", [1, 6])
+def test_methods_stand_side_by_side_each_with_its_own_newest_close(client: TestClient, played: SmallRun, node_id: int) -> None:
+    told = node(client, node_id, "methods")
+    assert [(i["method"], i["confidence"]) for i in told["items"]] == [(m, c) for m in STREAMED for c in (0.75, 0.99)]
+    for item in told["items"]:
+        row = newest(played.stored(), node_id=node_id, method=item["method"], confidence=item["confidence"])[-1]
+        assert (int(item["as_of_ns"]), item["revision"], item["var"], item["es"], item["status"]) == (
+            row.as_of_ns,
+            row.revision,
+            row.value_at_risk,
+            row.expected_shortfall,
+            row.status,
+        )
 
 
 def test_fills_of_a_node_and_of_those_below_it(client: TestClient, played: SmallRun) -> None:
@@ -250,6 +266,7 @@ def test_the_description_is_complete(client: TestClient) -> None:
         "/api/v1/stream",
         "/api/v1/nodes/{node_id}/snapshot",
         "/api/v1/nodes/{node_id}/history",
+        "/api/v1/nodes/{node_id}/methods",
         "/api/v1/nodes/{node_id}/day_closes",
         "/api/v1/nodes/{node_id}/components",
         "/api/v1/nodes/{node_id}/positions",
@@ -281,7 +298,7 @@ def test_history_away_and_live_goes_on(own: tuple[SmallRun, TestClient]) -> None
         assert get(client, "/api/v1/snapshots") == before
         assert get(client, "/api/v1/run")["run_id"]
         assert get(client, "/api/v1/nodes")["nodes"]
-        for what in ("history", "day_closes", "components", "positions", "fills"):
+        for what in ("history", "methods", "day_closes", "components", "positions", "fills"):
             assert "away" in node(client, 1, what, 503)["detail"]
         answer = client.get("/api/v1/nodes/1/history")
         assert answer.headers["retry-after"] == "1"

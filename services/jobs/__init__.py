@@ -1,0 +1,1 @@
+"""Heavy evaluations beside the stream: challengers of each day close, from inputs frozen there."""
