@@ -15,7 +15,7 @@ from services.common.live_payload import encode_live
 from services.common.ports import Snapshot
 
 QUALITY_SECONDS = 0.25
-"""Shares of stale, proxied and thin exposure are recomputed at most this often."""
+"""Shares of stale, proxied and thin exposure are recomputed this often, after live numbers were shown: it takes as long as showing them."""
 
 
 class LiveBook:
@@ -175,7 +175,8 @@ class LiveBook:
         dirty = self.vectors.take_dirty()
         if not len(dirty):
             return []
-        self._refresh_quality(now_ns)
+        if self._quality_due_ns == 0:  # none yet, or a day has closed
+            self._judge_quality(now_ns)
         var, es = self.vectors.measures(dirty)
         value = self.vectors.market_value
         configuration = self.fold.configuration
@@ -194,9 +195,12 @@ class LiveBook:
         )
         return [Snapshot(self.node_ids[p], (log_seq, 0), text) for p, text in zip(dirty.tolist(), payloads, strict=True)]
 
-    def _refresh_quality(self, now_ns: int) -> None:
-        if now_ns < self._quality_due_ns:
-            return
+    def tend(self, now_ns: int) -> None:
+        """Do what may wait until the newest numbers are shown."""
+        if now_ns >= self._quality_due_ns:
+            self._judge_quality(now_ns)
+
+    def _judge_quality(self, now_ns: int) -> None:
         self._quality_due_ns = now_ns + int(QUALITY_SECONDS * 1e9)
         stale, proxied, thin, unpriced = self.evaluator.quality(
             self.window, self.quantity, self.vectors.price, self.price_ns, self.event_ns

@@ -435,7 +435,11 @@ class RiskWorker:
         if cursor is not self._main():
             return False
         now_ns = self.ports.clock.now_ns()
-        shown = [self._show_live(s, now_ns) for s in cursor.shards if isinstance(s, Shard)]
+        shards = [s for s in cursor.shards if isinstance(s, Shard)]
+        shown = [self._show_live(s, now_ns) for s in shards]
+        for shard in shards:
+            if shard.live is not None:
+                shard.live.tend(now_ns)
         if now_ns >= self._refresh_ns:
             self._refresh_ns = now_ns + REFRESH_NS
         return any(shown)

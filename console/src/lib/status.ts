@@ -4,6 +4,18 @@ const KNOWN: Record<string, [string, string]> = {
   unpriced: ['unpriced', 'A holding has no price yet and is left out.'],
   degraded: ['degraded', 'More of the market value than allowed rests on stale prices or on moves taken from a proxy.'],
   short_window: ['short window', 'Fewer days have been seen than the scenario window holds.'],
+  fallback_historical: ['history instead', 'The method has no number for this book: historical simulation stands in.'],
+  no_variance: ['no variance', 'All scenarios are equal, so there is nothing to fit.'],
+  not_converged: ['not converged', 'The fit ended before it was done.'],
+  moments: ['by moments', 'The likelihood has no maximum: the standard deviation gives the scale.'],
+  df_at_lower_bound: ['very heavy tail', 'The fitted tail is too heavy for a variance: degrees of freedom stand at their lower bound.'],
+  df_at_upper_bound: ['normal tail', 'No heavier tail than the normal was found: degrees of freedom stand at their upper bound.'],
+  rearranged: ['rearranged', 'Skewness and kurtosis lie outside the expansion’s domain: its values were sorted into a quantile function.'],
+  irregular: ['irregular fit', 'The fitted tail ends at a finite loss: its standard errors do not hold.'],
+  boundary: ['at its boundary', 'The fit stands at the edge of what is possible: the tail looks uniform up to the worst loss.'],
+  few_exceedances: ['few in the tail', 'Few losses lie beyond the threshold of the fitted tail.'],
+  infinite_mean: ['no mean', 'The fitted tail has no mean: the empirical shortfall stands in.'],
+  body: ['inside the body', 'This confidence lies below the threshold of the fitted tail: the empirical number stands in.'],
   thin_tail: ['thin tail', 'Fewer than one scenario lies beyond this confidence: the figure rests on the single worst one.'],
 };
 const ORDER = Object.keys(KNOWN);
