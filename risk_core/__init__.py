@@ -1,6 +1,6 @@
 """Plimsoll's mathematics and its fold: pure functions and small classes without I/O.
 
-`risk_core.value_at_risk` and everything else of `risk_core.measures` and `risk_core.scenarios` can be asked of the package itself, and is
+`risk_core.value_at_risk` and everything else of `risk_core.measures`, `risk_core.scenarios` and `risk_core.suite` can be asked of the package itself, and is
 loaded then: a service that needs none of it starts without pandas and scipy.
 """
 
@@ -22,9 +22,11 @@ _SUBPACKAGES: Final = (
     "parametric",
     "records",
     "scenarios",
+    "suite",
+    "tails",
     "uncertainty",
 )
-_OFFERED: Final = ("measures", "scenarios")
+_OFFERED: Final = ("measures", "scenarios", "suite")
 
 
 def __getattr__(name: str) -> Any:

@@ -143,7 +143,7 @@ PEAKS_OVER_THRESHOLD: Final = Method(
 SMOOTH: Final = Method(
     "smooth",
     "Smoothed",
-    "Historical simulation read by Harrell-Davis VaR and kernel ES: averages of neighbouring scenarios, for components that hold still.",
+    "Historical simulation by the estimators of Harrell and Davis: averages of neighbouring scenarios, so that VaR components hold still.",
     measure=Measure.SMOOTH,
 )
 CHALLENGERS: Final = (VOLATILITY_WEIGHTED, SMOOTH, STUDENT_T, CORNISH_FISHER, PEAKS_OVER_THRESHOLD)

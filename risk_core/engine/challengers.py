@@ -1,112 +1,33 @@
 """Methods evaluated beside the stream, from what a day close froze: any scenario set, any measure, the same numbers whenever.
 
-A streamed method is a kernel; a challenger is a scenario set (`SETS`) and a fitted tail (`TAILS`), both looked up by the method's data.
+A streamed method is a kernel; a challenger is a scenario set (`MOVES`) and a fitted tail (`TAILS`), both looked up by the method's data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import isfinite
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from risk_core.book import Book, BookIndex
-from risk_core.conventions import DEFAULT_CONVENTIONS, Conventions, Mean
+from risk_core.conventions import DEFAULT_CONVENTIONS
 from risk_core.engine.inputs import Inputs
 from risk_core.engine.kernels import currency_shocks, pnl_vectors
 from risk_core.engine.market import MarketLayout
-from risk_core.extreme import fit_peaks
-from risk_core.measures import Measured, expected_shortfall, normal_expected_shortfall, normal_value_at_risk, value_at_risk
+from risk_core.measures import Measured
 from risk_core.methods import Measure, Method, ScenarioName
-from risk_core.parametric import ModifiedShortfall, fit_cornish_fisher, fit_student_t
 from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
-from risk_core.scenarios import volatility_scaled
-from risk_core.uncertainty import harrell_davis_value_at_risk, kernel_expected_shortfall
+from risk_core.scenarios.moves import MOVES
+from risk_core.tails import TAILS, Tail
 
 Floats = NDArray[np.float64]
 
 FALLBACK: Final = "fallback_historical"
 """Status where a method has no number for a vector: historical simulation stands in."""
-
-
-class Tail(Protocol):
-    """The tail of one P&L vector, fitted once and asked for any confidence."""
-
-    def value_at_risk(self, confidence: float) -> Measured:
-        """Return value at risk with its gradient."""
-        ...
-
-    def expected_shortfall(self, confidence: float) -> Measured:
-        """Return expected shortfall with its gradient."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MeasuredTail:
-    """A tail that needs no fit: two measures of a vector."""
-
-    measures: tuple[Callable[..., Measured], Callable[..., Measured]]
-    pnl: Floats
-    weights: Floats
-
-    def value_at_risk(self, confidence: float) -> Measured:
-        """See `Tail`."""
-        return self.measures[0](self.pnl, confidence, self.weights)
-
-    def expected_shortfall(self, confidence: float) -> Measured:
-        """See `Tail`."""
-        return self.measures[1](self.pnl, confidence, self.weights)
-
-
-class CornishFisherTail:
-    """Cornish-Fisher, its expected shortfall the average of its own quantiles: the Edgeworth form can lie inside value at risk."""
-
-    def __init__(self, pnl: Floats, weights: Floats) -> None:
-        self._fit = fit_cornish_fisher(pnl, weights, conventions=Conventions(mean=Mean.SAMPLE))
-
-    def value_at_risk(self, confidence: float) -> Measured:
-        """See `Tail`."""
-        return self._fit.value_at_risk(confidence)
-
-    def expected_shortfall(self, confidence: float) -> Measured:
-        """See `Tail`."""
-        return self._fit.expected_shortfall(confidence, ModifiedShortfall.QUANTILE)
-
-
-class PeaksTail:
-    """Peaks over threshold; in the body of the sample, and where the fitted tail has no mean, the empirical number, marked so."""
-
-    def __init__(self, pnl: Floats, weights: Floats) -> None:
-        self._fit = fit_peaks(pnl, weights)
-
-    def value_at_risk(self, confidence: float) -> Measured:
-        """See `Tail`."""
-        return self._fit.value_at_risk(confidence, otherwise="empirical")
-
-    def expected_shortfall(self, confidence: float) -> Measured:
-        """See `Tail`."""
-        return self._fit.expected_shortfall(confidence, otherwise="empirical")
-
-
-SETS: Final[Mapping[ScenarioName, Callable[[Floats], Floats]]] = {
-    ScenarioName.HISTORICAL: lambda moves: moves,
-    ScenarioName.VOLATILITY_WEIGHTED: volatility_scaled,
-}
-"""Moves float64[N, S], oldest first, in each instrument's own currency, to the moves of the set."""
-
-TAILS: Final[Mapping[Measure, Callable[[Floats, Floats], Tail]]] = {
-    Measure.EMPIRICAL: partial(MeasuredTail, (value_at_risk, expected_shortfall)),
-    Measure.NORMAL: partial(MeasuredTail, (normal_value_at_risk, normal_expected_shortfall)),
-    Measure.STUDENT_T: fit_student_t,
-    Measure.CORNISH_FISHER: CornishFisherTail,
-    Measure.PEAKS: PeaksTail,
-    Measure.SMOOTH: partial(MeasuredTail, (harrell_davis_value_at_risk, kernel_expected_shortfall)),
-}
-"""P&L vector and weights, both newest first, to a tail. A ValueError says that there is no number for this vector."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,7 +111,7 @@ class Challengers:
     def _set(self, name: ScenarioName, currency: str) -> Floats:
         """Return a set's moves seen from a currency, float64[N, S], newest first."""
         if (name, currency) not in self._sets:
-            layout, moves = self._layout, SETS[name](self._moves)
+            layout, moves = self._layout, MOVES[name](self._moves)
             fx = np.array([moves[c] if c >= 0 else np.zeros(moves.shape[1]) for c in layout.fx_column])
             seen = currency_shocks(moves, fx, layout.currency, layout.currencies.index(currency), layout.absolute)
             self._sets[name, currency] = np.ascontiguousarray(seen[:, ::-1])

@@ -23,6 +23,7 @@ ENGINE_PARTS = (
     "measures",
     "parametric",
     "scenarios",
+    "tails.py",
     "uncertainty",
 )
 

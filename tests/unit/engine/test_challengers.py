@@ -7,7 +7,7 @@ import pytest
 
 from risk_core.book import BookIndex
 from risk_core.engine import challengers as module
-from risk_core.engine.challengers import FALLBACK, SETS, TAILS, Challengers, judge
+from risk_core.engine.challengers import FALLBACK, Challengers, judge
 from risk_core.engine.inputs import Inputs
 from risk_core.engine.market import MarketLayout
 from risk_core.measures import expected_shortfall, value_at_risk
@@ -15,6 +15,8 @@ from risk_core.methods import METHODS, STUDENT_T, VOLATILITY_WEIGHTED, Measure, 
 from risk_core.parametric import fit_student_t
 from risk_core.records import RiskResult, ScenarioRow
 from risk_core.scenarios import volatility_scaled
+from risk_core.scenarios.moves import MOVES
+from risk_core.tails import TAILS
 from tests.worlds import small_book
 
 BOOK = small_book()
@@ -63,9 +65,9 @@ def plain_vector(moves: np.ndarray, exposure: np.ndarray, currency: str) -> np.n
 
 def test_every_method_has_its_set_and_its_tail() -> None:
     for method in METHODS.values():
-        assert method.scenario_set in SETS
+        assert method.scenario_set in MOVES
         assert method.measure in TAILS
-    assert set(SETS) == set(ScenarioName)
+    assert set(MOVES) == set(ScenarioName)
     assert set(TAILS) == set(Measure)
 
 
