@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from services.api.problems import MEDIA_TYPE, Problem
 from services.api.shapes import DayClosePage, FillPage, HealthItem, HistoryPage, MethodList, NodeList, RunItem, SnapshotItem, SnapshotList
-from services.common.evidence_shapes import Components, Explanation, Positions
+from services.common.evidence_shapes import Change, Components, Explanation, Positions
 
 REF: Final = "#/components/schemas/{name}"
 SHAPES: Final = (
@@ -25,6 +25,7 @@ SHAPES: Final = (
     Components,
     Positions,
     Explanation,
+    Change,
     HealthItem,
     Problem,
 )

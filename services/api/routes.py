@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -45,7 +45,7 @@ from services.api.shapes import (
 )
 from services.api.stream import Hub, Subscriber
 from services.api.views import fill_item, history_item, method_numbers, node_item, run_item
-from services.common.evidence_shapes import Components, Evidence, Explanation, NoEvidence, Positions, ResultId
+from services.common.evidence_shapes import Change, Components, Evidence, Explanation, NoEvidence, Positions, ResultId
 from services.common.health import CheckResult, Health, Unhealthy, checked
 from services.common.metrics import Metrics
 from services.common.ports import FillFilter, HistoryFilter, Queries
@@ -53,6 +53,9 @@ from services.common.snapshot_payload import day_close_item
 from services.common.status import RunStatus
 
 HORIZON_DAYS = 1
+RESULT_FORM = "node:as_of_ns:method:confidence[:revision]"
+ResultPath = Annotated[str, Path(max_length=200, description=RESULT_FORM, examples=["1:1714593600000000000:historical:0.99"])]
+SinceQuery = Annotated[str, Query(max_length=200, description=f"An older result of the same node, {RESULT_FORM}")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,22 +219,18 @@ def history_routes(parts: Parts) -> APIRouter:
         responses=returns(Explanation, "Scenarios and positions", 404, 422, 503),
         summary="The scenarios and positions behind a result, and whether it can be reproduced",
     )
-    def explain(
-        result_id: Annotated[
-            str,
-            Path(
-                max_length=200, description="node:as_of_ns:method:confidence[:revision]", examples=["1:1714593600000000000:historical:0.99"]
-            ),
-        ],
-    ) -> Response:
-        try:
-            asked = ResultId.parse(result_id)
-        except ValueError as error:
-            raise invalid(str(error)) from None
-        context = parts.run.get()
-        context.node(asked.node_id)
-        found = ResultId(asked.node_id, asked.as_of_ns, context.method(asked.method), context.confidence(asked.confidence), asked.revision)
+    def explain(result_id: ResultPath) -> Response:
+        found = _result(parts, "result_id", result_id)
         return _evidence(parts, lambda: parts.evidence.explain(found))
+
+    @router.get(
+        "/results/{result_id}/change",
+        responses=returns(Change, "Steps that add up to the difference", 404, 422, 503),
+        summary="Why a result is not what an older one of the same node was: market, positions, scenarios, model",
+    )
+    def change(result_id: ResultPath, since: SinceQuery) -> Response:
+        found, older = _result(parts, "result_id", result_id), _result(parts, "since", since)
+        return _evidence(parts, lambda: parts.evidence.change(found, older))
 
     return router
 
@@ -259,6 +258,17 @@ def health_routes(parts: Parts) -> APIRouter:
         return Response(parts.metrics.text(), 200, {"Cache-Control": "no-store"}, CONTENT_TYPE_LATEST)
 
     return router
+
+
+def _result(parts: Parts, name: str, text: str) -> ResultId:
+    """Return a result of the run by its id; raise the problem that says what is wrong with it."""
+    try:
+        asked = ResultId.parse(text)
+    except ValueError as error:
+        raise invalid(f"{name}: {error}") from None
+    context = parts.run.get()
+    context.node(asked.node_id)
+    return ResultId(asked.node_id, asked.as_of_ns, context.method(asked.method), context.confidence(asked.confidence), asked.revision)
 
 
 def _filter(

@@ -6,9 +6,11 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from services.common.evidence_shapes import Explanation, Reproduction
+from services.common.evidence_shapes import Change, Explanation, Reproduction
 
 CONTRIBUTORS = 3
+PARTS = 5
+"""Instruments or days shown of a step; the rest is one line."""
 
 
 def explanation_view(e: Explanation) -> Group:
@@ -34,6 +36,25 @@ def explanation_view(e: Explanation) -> Group:
         value = "none yet" if p.market_value is None else f"{p.market_value:,.0f}"
         held.add_row(p.symbol, f"{p.quantity:,.6g}", price, value)
     return Group(head, tail, held, reproduction_view(e.reproduction))
+
+
+def change_view(change: Change) -> Table:
+    """Return the steps from the older number to the newer one, each with its largest parts."""
+    table = Table(title=f"{change.result_id} since {change.since_as_of[:10]}, {change.currency}")
+    for name in ("step", "VaR", "ES"):
+        table.add_column(name, justify="left" if name == "step" else "right")
+    table.add_row(f"[bold]{change.since}", f"{change.since_value_at_risk:,.2f}", f"{change.since_expected_shortfall:,.2f}")
+    for step in change.steps:
+        table.add_row(f"[bold]{step.name}", f"[bold]{step.var:+,.2f}", f"[bold]{step.es:+,.2f}")
+        moved = [p for p in step.parts if p.var or p.es]
+        shown = sorted(moved, key=lambda p: -max(abs(p.var), abs(p.es)))[:PARTS]
+        for part in shown:
+            table.add_row(f"  {part.what}", f"{part.var:+,.2f}", f"{part.es:+,.2f}")
+        rest = [p for p in moved if p not in shown]
+        if rest:
+            table.add_row(f"  {len(rest)} more", f"{sum(p.var for p in rest):+,.2f}", f"{sum(p.es for p in rest):+,.2f}")
+    table.add_row(f"[bold]{change.result_id}", f"{change.value_at_risk:,.2f}", f"{change.expected_shortfall:,.2f}")
+    return table
 
 
 def reproduction_view(r: Reproduction) -> Text:

@@ -20,6 +20,7 @@ from risk_core.records import Genesis, RiskResult
 from services.common.codec import decode
 from services.common.evidence_moment import ENTRIES_MAX, Moment, from_checkpoint, from_log
 from services.common.evidence_shapes import (
+    Change,
     ComponentItem,
     Components,
     Contribution,
@@ -121,6 +122,30 @@ class StoredEvidence:
             scenarios=scenarios,
             positions=view.positions(),
             reproduction=_compared(stored, moment),
+        )
+
+    def change(self, result: ResultId, since: ResultId) -> Change:
+        """Split the difference of two results of one node into market, positions, scenarios and model."""
+        from services.common.evidence_change import Changes  # brings most of the library with it
+
+        if result.node_id != since.node_id:
+            raise NoEvidence(f"{result} and {since} are of two nodes: the difference of two books is not a change")
+        run, genesis, node = self._node(result.node_id)
+        before, after = self._stored(run, since), self._stored(run, result)
+        if before.as_of_ns > after.as_of_ns:
+            raise NoEvidence(f"{since} is newer than {result}: name the older one after --since")
+        moments = [(stored, self._at(genesis, node, stored)) for stored in (before, after)]
+        return Change(
+            result_id=str(_id_of(after)),
+            since=str(_id_of(before)),
+            currency=after.currency,
+            as_of=iso_from_ns(after.as_of_ns),
+            since_as_of=iso_from_ns(before.as_of_ns),
+            value_at_risk=after.value_at_risk,
+            expected_shortfall=after.expected_shortfall,
+            since_value_at_risk=before.value_at_risk,
+            since_expected_shortfall=before.expected_shortfall,
+            steps=Changes(node, *moments).steps(),
         )
 
     def reproduce(self, result: ResultId) -> Reproduction:

@@ -124,6 +124,40 @@ class Explanation(Struct, frozen=True):
     reproduction: Reproduction
 
 
+class ChangePart(Struct, frozen=True, gc=False):
+    """What one instrument or day adds to a step; in the order of calculation."""
+
+    what: Annotated[str, Meta(description="Symbol, or the day that came in and the one that went out", examples=["AAPL"])]
+    var: Annotated[float, Meta(description="Change of VaR")]
+    es: Annotated[float, Meta(description="Change of ES")]
+
+
+class ChangeStep(Struct, frozen=True):
+    """One step from an older number to a newer one, and where it leads."""
+
+    name: Annotated[str, Meta(description="market, positions, scenarios or model, in this order", examples=["market"])]
+    var: Annotated[float, Meta(description="Change of VaR")]
+    es: Annotated[float, Meta(description="Change of ES")]
+    var_after: Loss
+    es_after: Loss
+    parts: list[ChangePart]
+
+
+class Change(Struct, frozen=True):
+    """Why a number is not what another was: the steps add up to the difference."""
+
+    result_id: Annotated[str, Meta(examples=["1:1714593600000000000:historical:0.99:0"])]
+    since: Annotated[str, Meta(examples=["1:1714507200000000000:historical:0.99:0"])]
+    currency: str
+    as_of: IsoTime
+    since_as_of: IsoTime
+    value_at_risk: Loss
+    expected_shortfall: Loss
+    since_value_at_risk: Loss
+    since_expected_shortfall: Loss
+    steps: list[ChangeStep]
+
+
 @dataclass(frozen=True, slots=True)
 class ResultId:
     """Name of a result within a run: node:as_of_ns:method:confidence[:revision], the newest revision when left out."""
@@ -170,6 +204,10 @@ class Evidence(Protocol):
 
     def explain(self, result: ResultId) -> Explanation:
         """Return scenarios and positions behind a result."""
+        ...
+
+    def change(self, result: ResultId, since: ResultId) -> Change:
+        """Split the difference of two results of one node."""
         ...
 
     def reproduce(self, result: ResultId) -> Reproduction:

@@ -329,6 +329,7 @@ def replay(
             view.console.print(result_table(rows, held.nodes, 0.99))
 
 
+Since = Annotated[str | None, typer.Option("--since", help="An older result of the same node: its difference is split.")]
 Result = Annotated[str, typer.Argument(help="node:as_of_ns:method:confidence[:revision], as the API and the console show it.")]
 
 
@@ -358,13 +359,20 @@ def result_id(text: str) -> ResultId:
 
 
 @app.command()
-def explain(result: Result, json_: Json = False) -> None:
-    """Print the scenarios and positions behind a stored number."""
+def explain(result: Result, since: Since = None, json_: Json = False) -> None:
+    """Print the scenarios and positions behind a stored number; with --since, why it is not what an older one was."""
     import msgspec
 
-    from services.cli.evidence_view import explanation_view
+    from services.cli.evidence_view import change_view, explanation_view
 
     with evidence() as found:
+        if since is not None:
+            change = found.change(result_id(result), result_id(since))
+            if json_:
+                sys.stdout.write(msgspec.json.encode(change).decode() + "\n")
+            else:
+                Console().print(change_view(change))
+            return
         explanation = found.explain(result_id(result))
         if json_:
             sys.stdout.write(msgspec.json.encode(explanation).decode() + "\n")

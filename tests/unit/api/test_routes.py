@@ -272,6 +272,7 @@ def test_the_description_is_complete(client: TestClient) -> None:
         "/api/v1/nodes/{node_id}/positions",
         "/api/v1/nodes/{node_id}/fills",
         "/api/v1/results/{result_id}/explain",
+        "/api/v1/results/{result_id}/change",
         "/health/live",
         "/health/ready",
         "/metrics",
