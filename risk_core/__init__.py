@@ -1,7 +1,7 @@
 """Plimsoll's mathematics and its fold: pure functions and small classes without I/O.
 
-`risk_core.value_at_risk` and everything else of `risk_core.measures`, `risk_core.scenarios` and `risk_core.suite` can be asked of the package itself, and is
-loaded then: a service that needs none of it starts without pandas and scipy.
+`risk_core.value_at_risk` and everything else of `risk_core.measures`, `risk_core.scenarios` and `risk_core.suite` can be asked of the
+package itself, and is loaded then: a service that needs none of it starts without pandas and scipy.
 """
 
 from __future__ import annotations

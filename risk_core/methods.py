@@ -44,6 +44,13 @@ class ScenarioName(StrEnum):
 
     HISTORICAL = "historical"
     VOLATILITY_WEIGHTED = "volatility_weighted"
+    SIMULATED_NORMAL = "simulated_normal"
+    SIMULATED_STUDENT_T = "simulated_student_t"
+
+    @property
+    def simulated(self) -> bool:
+        """Return whether its scenarios are draws, not days."""
+        return self in (ScenarioName.SIMULATED_NORMAL, ScenarioName.SIMULATED_STUDENT_T)
 
 
 class Measure(StrEnum):
@@ -146,7 +153,27 @@ SMOOTH: Final = Method(
     "Historical simulation by the estimators of Harrell and Davis: averages of neighbouring scenarios, so that VaR components hold still.",
     measure=Measure.SMOOTH,
 )
-CHALLENGERS: Final = (VOLATILITY_WEIGHTED, SMOOTH, STUDENT_T, CORNISH_FISHER, PEAKS_OVER_THRESHOLD)
+MONTE_CARLO_NORMAL: Final = Method(
+    "monte_carlo_normal",
+    "Monte Carlo normal",
+    "Ten thousand joint normal moves with the exponentially weighted covariance of the historical ones.",
+    scenario_set=ScenarioName.SIMULATED_NORMAL,
+)
+MONTE_CARLO_STUDENT_T: Final = Method(
+    "monte_carlo_student_t",
+    "Monte Carlo Student t",
+    "The same with Student t moves of five degrees of freedom, which fall together.",
+    scenario_set=ScenarioName.SIMULATED_STUDENT_T,
+)
+CHALLENGERS: Final = (
+    VOLATILITY_WEIGHTED,
+    SMOOTH,
+    STUDENT_T,
+    CORNISH_FISHER,
+    PEAKS_OVER_THRESHOLD,
+    MONTE_CARLO_NORMAL,
+    MONTE_CARLO_STUDENT_T,
+)
 METHODS: Final = {m.name: m for m in (HISTORICAL, AGE_WEIGHTED, EWMA_NORMAL, *CHALLENGERS)}
 
 

@@ -22,6 +22,7 @@ from risk_core.measures import Measured
 from risk_core.methods import Measure, Method, ScenarioName
 from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
 from risk_core.scenarios.moves import MOVES
+from risk_core.scenarios.simulated import set_seed
 from risk_core.tails import TAILS, Tail
 
 Floats = NDArray[np.float64]
@@ -58,9 +59,13 @@ class Challengers:
     ----------
     rows : sequence of ScenarioRow
         The window, oldest first.
+    seed : int
+        The model's, of simulated sets.
     """
 
-    def __init__(self, book: Book, rows: Sequence[ScenarioRow]) -> None:
+    def __init__(self, book: Book, rows: Sequence[ScenarioRow], seed: int = 0) -> None:
+        self._seed = seed
+        self._as_of_ns = rows[-1].as_of_ns
         self._layout = MarketLayout.of(BookIndex(book))
         self._currency = {n.node_id: n.currency for n in book.nodes}
         self._moves = np.ascontiguousarray(np.array([row.shock for row in rows]).T)
@@ -111,7 +116,7 @@ class Challengers:
     def _set(self, name: ScenarioName, currency: str) -> Floats:
         """Return a set's moves seen from a currency, float64[N, S], newest first."""
         if (name, currency) not in self._sets:
-            layout, moves = self._layout, MOVES[name](self._moves)
+            layout, moves = self._layout, MOVES[name](self._moves, set_seed(self._seed, name, self._as_of_ns))
             fx = np.array([moves[c] if c >= 0 else np.zeros(moves.shape[1]) for c in layout.fx_column])
             seen = currency_shocks(moves, fx, layout.currency, layout.currencies.index(currency), layout.absolute)
             self._sets[name, currency] = np.ascontiguousarray(seen[:, ::-1])

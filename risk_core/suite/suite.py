@@ -156,6 +156,7 @@ def var_suite(
     resamples : int
         Of the stationary bootstrap behind the intervals; 0 leaves them out. A set that rescales moves is built once, not in each resample.
     seed : int
+        Of the resamples and of simulated sets.
 
     Returns
     -------
@@ -188,15 +189,15 @@ def var_suite(
     resampling = Resampling(resamples, seed=seed) if resamples else None
     rows: list[SuiteRow] = []
     for method in chosen:
-        rows += _rows(method, moves, exposure, levels, level, resampling)
+        rows += _rows(method, moves, exposure, levels, level, seed, resampling)
     return VarSuite(tuple(rows), _vector(moves, exposure), level)
 
 
 def _rows(
-    method: Method, moves: Floats, exposure: Floats, confidences: tuple[float, ...], level: float, resampling: Resampling | None
+    method: Method, moves: Floats, exposure: Floats, confidences: tuple[float, ...], level: float, seed: int, resampling: Resampling | None
 ) -> list[SuiteRow]:
     began = default_timer()
-    pnl = checked_pnl(_vector(MOVES[method.scenario_set](moves), exposure)[::-1])
+    pnl = checked_pnl(_vector(MOVES[method.scenario_set](moves, seed), exposure)[::-1])
     weights = method.weights_by_age(len(pnl), DEFAULT_CONVENTIONS)
     measure, doubt, reason = method.measure, "", ""
     try:

@@ -340,7 +340,10 @@ class _View:
         part = np.maximum(np.abs(tail.es_weights * tail.pnl), np.abs(tail.var_weights * tail.pnl))
         depends = np.flatnonzero((tail.var_weights != 0.0) | (tail.es_weights != 0.0))
         listed = sorted(depends.tolist(), key=lambda a: (-part[a], a))[:SCENARIOS_MAX]
-        dates = [self.window.dates[slot] for slot in self.window.age_order().tolist()]
+        if methods_named((method,))[0].scenario_set.simulated:
+            dates = [f"draw {a}" for a in range(len(tail.pnl))]
+        else:
+            dates = [self.window.dates[slot] for slot in self.window.age_order().tolist()]
         found = [
             TailScenario(
                 date=dates[a],

@@ -44,7 +44,7 @@ class Moment:
         """Return what evaluates the methods that are not streamed. It brings most of the library with it: loaded when it is asked for."""
         from risk_core.engine.challengers import Challengers
 
-        return Challengers(self.evaluator.index.book, self.rows)
+        return Challengers(self.evaluator.index.book, self.rows, self.evaluator.configuration.seed)
 
     def results(self, node_id: int, method: str) -> list[RiskResult]:
         """Return the node's rows of a method, calculated again."""

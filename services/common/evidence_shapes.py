@@ -7,7 +7,7 @@ from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
 
-from services.common.snapshot_payload import Confidence, IsoDate, IsoTime, LogSeq, Loss, Money, Revision, Status
+from services.common.snapshot_payload import Confidence, IsoTime, LogSeq, Loss, Money, Revision, Status
 
 Quantity = Annotated[float, Meta(description="Units held, negative when short", examples=[1200.0])]
 Price = Annotated[float, Meta(description="In the instrument's currency", examples=[187.32])]
@@ -80,7 +80,7 @@ class Contribution(Struct, frozen=True, gc=False):
 class TailScenario(Struct, frozen=True, gc=False):
     """One day of the scenario set. VaR is minus the sum of var_weight times pnl over all scenarios, ES likewise."""
 
-    date: IsoDate
+    date: Annotated[str, Meta(description="The day, or the number of a draw where scenarios are simulated", examples=["2024-05-01"])]
     age: Annotated[int, Meta(description="0 is the newest scenario")]
     pnl: Money
     weight: Annotated[float, Meta(description="Probability that the method gives to this day")]
