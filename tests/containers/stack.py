@@ -72,7 +72,7 @@ class Stack:
         """kill -9 of the process itself, as a crash is: the engine starts the container again by its restart policy."""
         shown = subprocess.run(["docker", "top", container, "-o", "pid,args"], capture_output=True, text=True, check=True)
         rows = shown.stdout.splitlines()[1:]
-        (pid,) = [int(row.split()[0]) for row in rows if "docker-init" not in row]
+        (pid,) = [int(row.split()[0]) for row in rows if "docker-init" not in row and "multiprocessing" not in row]
         os.kill(pid, signal.SIGKILL)
 
     def until(self, what: str, true: Callable[[], bool], seconds: float) -> None:

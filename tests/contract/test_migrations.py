@@ -19,6 +19,8 @@ from services.common.ports import Lease
 from tests.contract.store_fixtures import RUN, TABLES, Stores, as_of, bucket, lease_of, result
 from tests.real_servers import HistoryServer, unavailable
 
+NEWEST = "0003"
+
 
 @pytest.fixture
 def empty(embedded_servers: ServerUrls) -> Iterator[str]:
@@ -31,8 +33,8 @@ def empty(embedded_servers: ServerUrls) -> Iterator[str]:
 
 def test_an_empty_database_gets_everything_and_once(empty: str) -> None:
     first, second = migrate(empty), migrate(empty)
-    assert (first.revision_before, first.revision) == (None, "0002")
-    assert (second.revision_before, second.revision) == ("0002", "0002")
+    assert (first.revision_before, first.revision) == (None, NEWEST)
+    assert (second.revision_before, second.revision) == (NEWEST, NEWEST)
     assert first.timescale is None
     with psycopg.connect(empty) as connection:
         tables = {row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
@@ -48,7 +50,7 @@ def test_many_processes_may_migrate_at_once(empty: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [r.revision for r in reports] == ["0002"] * 5
+    assert [r.revision for r in reports] == [NEWEST] * 5
     assert sum(r.revision_before is None for r in reports) == 1
 
 
@@ -66,7 +68,7 @@ def test_a_plain_owner_may_migrate_and_a_stranger_is_told(empty: str, embedded_s
     try:
         with pytest.raises(MigrationError, match="permission denied"):
             migrate(empty.replace("user=postgres", "user=stranger"))
-        assert migrate(empty.replace("user=postgres", "user=keeper")).revision == "0002"
+        assert migrate(empty.replace("user=postgres", "user=keeper")).revision == NEWEST
     finally:
         with psycopg.connect(embedded_servers.history, autocommit=True) as admin:
             admin.execute("ALTER DATABASE empty OWNER TO postgres")
