@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -55,7 +56,7 @@ class ProcessPool:
     def _calculate(self, work: Work) -> Calculated:
         if self._pool is None:
             spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=os.nice, initargs=(NICENESS,))
+            self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_begin)
         future = self._pool.submit(_calculate, work)
         while True:
             try:
@@ -72,6 +73,19 @@ class ProcessPool:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in processes:
                 process.terminate()
+
+
+def _begin() -> None:
+    """Give way to the service, and end with it however it ends: a pool's process would wait for ever for the next call."""
+    os.nice(NICENESS)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _calculate(work: Work) -> Calculated:

@@ -116,11 +116,24 @@ def test_killed_on_the_way_nothing_is_lost_or_doubled(whole: tuple[Place, dict[s
                 break
             time.sleep(0.05)
         assert killed, "no job was calculated in a process of its own"
+        below = calculating(process.pid)
         process.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 10.0
+    while any(map(lives, below)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(lives, below)), "a calculating process outlived its service"
     hurt.call(*WORDS, environment=EVERY)
     for table, columns in (("risk_results", RESULTS), ("day_closes", CLOSES)):
         assert rows(hurt.directory, table, columns) == rows(place.directory, table, columns)
     assert summary["days"] == DAYS
+
+
+def lives(pid: int) -> bool:
+    """Return whether a process runs; one that ended and was not waited for does not."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def calculating(parent: int) -> list[int]:
