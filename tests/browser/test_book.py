@@ -201,6 +201,8 @@ def test_a_challenger_stands_beside_the_others_with_its_own_day(page: Page, serv
     desk.close_day()
     own = next(n["as_of"] for n in desk.methods(1) if n["method"] == "volatility_weighted")
     expect(final.locator("th")).to_contain_text(f"{datetime.fromisoformat(own):%d %b %Y}")
+    desk.behind = 0
+    expect(final.locator("th")).to_contain_text("Final")  # it has caught up, and the page asks by itself
     final.locator("td button").first.click()
     expect(page.get_by_role("radio", name="Volatility-weighted")).to_be_checked()
     expect(cell(page, 1, "live-var")).to_have_text("—")
