@@ -16,6 +16,7 @@ from risk_core.records import RiskResult
 from services.common.config import Settings
 from services.common.feeds.port import Feed
 from services.common.ports import (
+    KEPT_BY_JOBS,
     Clock,
     DeadLetters,
     Inbox,
@@ -46,7 +47,6 @@ from services.risk.observer import Observer as RiskObserver
 from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
 
 POLL_SECONDS = 0.05
-CHALLENGERS = "jobs"
 DRAIN_SECONDS = 5.0
 
 
@@ -216,7 +216,7 @@ class Embedded:
                 rows += _newest(store.committed_results(checkpoint.run_id, str(k), checkpoint.as_of_ns)[0])
         if rows and self.challenged:
             last = store.checkpoint_before(run.run_id, "0", max(r.as_of_ns for r in rows) + 1)
-            rows += [] if last is None else _newest(store.committed_results(last.run_id, CHALLENGERS, last.as_of_ns)[0])
+            rows += [] if last is None else _newest(store.committed_results(last.run_id, KEPT_BY_JOBS, last.as_of_ns)[0])
         return rows
 
     # -------------------------------------------------------------- inside

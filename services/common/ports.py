@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from risk_core.book import Instrument, Node
 from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
@@ -194,6 +194,10 @@ class Leases(Protocol):
     def release(self, lease: Lease) -> None:
         """Give the shard back at once if the epoch still stands; the lease can then neither renew nor commit."""
         ...
+
+
+KEPT_BY_JOBS: Final = "jobs"
+"""What stands where other rows name the shard that committed them: rows of jobs are published by whoever ran the job."""
 
 
 class Jobs(Protocol):

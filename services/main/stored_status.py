@@ -37,10 +37,11 @@ class StoredStatus:
         genesis = decode(run.genesis).body
         assert isinstance(genesis, Genesis)
         counts = self._count(run.run_id)
-        streamed = {m.name for m in ModelConfiguration.from_json(genesis.configuration).streamed}
+        configuration = ModelConfiguration.from_json(genesis.configuration)
+        streamed = {m.name for m in configuration.streamed}
         newest = [r for r in self._queries.latest_results(run.run_id) if r.method in streamed]
         as_of = min((r.as_of_ns for r in newest), default=None)
-        rows_a_day = len(newest)
+        rows_a_day = len(newest) * len(configuration.methods) // len(streamed)
         days = counts.results // rows_a_day if rows_a_day else 0
         state = "running" if newest else "seeding"
         return self._status(run.run_id, state, as_of, genesis.emit_from_ns, days, counts.results, counts.log_records, counts.scenario_rows)

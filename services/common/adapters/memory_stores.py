@@ -31,6 +31,7 @@ from services.common.adapters.rows import (
     unpacked,
 )
 from services.common.ports import (
+    KEPT_BY_JOBS,
     Checkpoint,
     Clock,
     Commit,
@@ -241,7 +242,7 @@ class MemoryJobs:
         for table, rows in tables:
             for row in rows:
                 table[key_of(row)] = row
-                self._database.shard_of_row[type(row), key_of(row)] = "jobs"
+                self._database.shard_of_row[type(row), key_of(row)] = KEPT_BY_JOBS
 
     def done(self, job: Job) -> None:
         """Mark, forget older ones that are done, and let the shard go."""

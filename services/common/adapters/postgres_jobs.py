@@ -12,10 +12,7 @@ from services.common.adapters.postgres_columns import DAY_CLOSES, JOBS, RESULTS,
 from services.common.adapters.postgres_connection import Connection, PostgresDatabase
 from services.common.adapters.postgres_results import ATTEMPTS_MAX, distinct, new_rows
 from services.common.adapters.rows import check_rows
-from services.common.ports import Job, Unavailable
-
-KEPT_AS: Final = "jobs"
-"""What stands where other rows name the shard that committed them: these are published by whoever ran the job."""
+from services.common.ports import KEPT_BY_JOBS, Job, Unavailable
 
 _WAITING: Final[LiteralString] = "WHERE done_at IS NULL AND run_id = ANY(%s) "
 _SHARDS: Final[LiteralString] = "SELECT run_id, shard_id FROM jobs " + _WAITING + "GROUP BY run_id, shard_id ORDER BY min(as_of_ns)"
@@ -68,12 +65,12 @@ class PostgresJobs:
             with self._database.session() as connection:
                 try:
                     connection.execute("BEGIN")
-                    new_results = new_rows(connection, RESULTS, distinct(results), KEPT_AS)
-                    new_days = new_rows(connection, DAY_CLOSES, distinct(day_closes), KEPT_AS)
+                    new_results = new_rows(connection, RESULTS, distinct(results), KEPT_BY_JOBS)
+                    new_days = new_rows(connection, DAY_CLOSES, distinct(day_closes), KEPT_BY_JOBS)
                     if new_results:
-                        RESULTS.copy(connection, new_results, KEPT_AS)
+                        RESULTS.copy(connection, new_results, KEPT_BY_JOBS)
                     if new_days:
-                        DAY_CLOSES.copy(connection, new_days, KEPT_AS)
+                        DAY_CLOSES.copy(connection, new_days, KEPT_BY_JOBS)
                     connection.execute("COMMIT")
                 except errors.UniqueViolation:
                     continue

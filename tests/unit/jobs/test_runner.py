@@ -18,6 +18,7 @@ from risk_core.records import DayCloseRow, RiskResult
 from risk_core.scenarios.simulated import DRAWS
 from services.common.adapters.memory_stores import MemoryJobs
 from services.common.adapters.memory_topics import MemoryBroker, MemoryPublisher
+from services.common.config import load_settings
 from services.common.evidence_shapes import ResultId
 from services.common.job_inputs import inputs_of, job_of
 from services.common.ports import Unavailable
@@ -26,6 +27,7 @@ from services.jobs.calculation import calculate
 from services.jobs.pool import ProcessPool, Stopped
 from services.jobs.runner import JobPorts, JobRunner, job_loop
 from services.jobs.work import Work
+from services.main.stored_status import StoredStatus
 from tests.unit.api.small_run import SmallRun
 from tests.worlds import interleave, make_world
 
@@ -93,6 +95,15 @@ def test_every_close_has_every_method_of_every_node(done: tuple[SmallRun, Memory
         twin = like[node_id, at, revision]
         count = DRAWS if methods.METHODS[method].scenario_set.simulated else twin.scenario_count
         assert (row.log_seq, row.scenario_count, row.stale_share, row.currency) == (twin.log_seq, count, twin.stale_share, twin.currency)
+
+
+def test_days_are_counted_once_however_many_methods(done: tuple[SmallRun, MemoryBroker, Heard]) -> None:
+    run, _, _ = done
+    fewest = min(Counter(r.as_of_ns for r in run.stored() if r.revision == 0).values())
+    status = StoredStatus(load_settings(), run.runs, run.queries).read(exactly=True)
+    assert status.days_done == len(run.stored()) // fewest
+    plain = SmallRun(interleave(make_world(4), 4)).play()
+    assert status.days_done == StoredStatus(load_settings(), plain.runs, plain.queries).read(exactly=True).days_done
 
 
 def test_every_day_is_judged_like_the_streamed_ones(done: tuple[SmallRun, MemoryBroker, Heard]) -> None:
