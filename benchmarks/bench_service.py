@@ -32,6 +32,7 @@ from services.common.adapters.postgres_leases import PostgresLeases
 from services.common.adapters.postgres_log_store import PostgresLogStore
 from services.common.adapters.postgres_results import PostgresResultStore
 from services.common.adapters.postgres_runs import PostgresRunStore
+from services.common.adapters.recording_process import RecordingProcess
 from services.common.adapters.redis import RedisSnapshots
 from services.common.codec import decode, encode
 from services.common.ports import Log, LogStore, Snapshot, SnapshotKind
@@ -165,7 +166,8 @@ def running(cadence_ns: int, nodes: int, open_log: OpenLog = memory_log) -> Iter
         migrate(urls.history)
         database = PostgresDatabase(urls.history)
         stack.callback(database.close)
-        store = PostgresLogStore(database, decode)
+        store = RecordingProcess(urls.history, PostgresLogStore(database, decode), decode)
+        stack.callback(store.close)
         log, trim = open_log(store)
         snapshots = WatchedSnapshots(RedisSnapshots(urls.snapshots))
         clock = SystemClock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,6 +10,10 @@ from typing import Final
 
 QUANTITY_SCALE: Final = 1_000_000
 """Quantities are int64 counts of one millionth of a unit, so that sums and splits are exact."""
+
+
+TAG_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+TAG_VALUE_MAX: Final = 100
 
 
 class BookError(ValueError):
@@ -78,6 +83,23 @@ class SymbolValidity:
     valid_to_ns: int = 2**63 - 1
 
 
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """What a person says of an instrument, by which its risk can be grouped: sector is tech. It changes no number.
+
+    Parameters
+    ----------
+    key : str
+        Small letters, digits and underscores, a letter first; one value a key and instrument.
+    value : str
+        Printable, without `;` and `=`.
+    """
+
+    instrument_id: int
+    key: str
+    value: str
+
+
 class NodeKind(StrEnum):
     """Level of a node in the tree."""
 
@@ -121,7 +143,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Instruments, nodes (parents before children) and start-of-day positions of portfolios."""
+    """Instruments, nodes (parents before children), start-of-day positions of portfolios, and tags of instruments."""
 
     base_currency: str
     calendar: str
@@ -130,11 +152,13 @@ class Book:
     positions: tuple[Position, ...] = ()
     symbols: tuple[SymbolValidity, ...] = ()
     default_proxy_id: int | None = None
+    tags: tuple[Tag, ...] = ()
 
     def __post_init__(self) -> None:
         _check_instruments(self)
         _check_nodes(self)
         _check_positions(self)
+        _check_tags(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +204,15 @@ def cash_instruments(instruments: Iterable[Instrument], base_currency: str, firs
     have = {i.currency for i in listed if i.asset_class is AssetClass.CASH}
     wanted = {i.currency for i in listed} | {i.fx_currency for i in listed if i.fx_currency} | {base_currency}
     return tuple(Instrument(first_id + k, c, AssetClass.CASH, c) for k, c in enumerate(sorted(wanted - have)))
+
+
+def tag_problem(key: str, value: str) -> str | None:
+    """Return why a tag cannot be, and what would be right; None for one that can."""
+    if not TAG_KEY.fullmatch(key):
+        return f"{key!r} is no key: small letters, digits and underscores, a letter first, at most 40, such as sector"
+    if not value or value != value.strip() or not value.isprintable() or len(value) > TAG_VALUE_MAX or set(value) & set(";="):
+        return f"{value!r} is no value of {key}: 1 to {TAG_VALUE_MAX} printable characters without ; and =, no blank around them"
+    return None
 
 
 def _check_instruments(book: Book) -> None:
@@ -238,3 +271,18 @@ def _check_positions(book: Book) -> None:
         if not -(2**63) <= p.quantity < 2**63:
             raise BookError(f"{where}: quantity is beyond 64-bit millionths")
         seen.add((p.node_id, p.instrument_id))
+
+
+def _check_tags(book: Book) -> None:
+    symbols = {i.instrument_id: i.symbol for i in book.instruments}
+    seen: set[tuple[int, str]] = set()
+    for tag in book.tags:
+        if tag.instrument_id not in symbols:
+            raise BookError(f"tag {tag.key}={tag.value}: {tag.instrument_id} is not an instrument of the book")
+        where = f"instrument {symbols[tag.instrument_id]!r}"
+        problem = tag_problem(tag.key, tag.value)
+        if problem:
+            raise BookError(f"{where}, tags: {problem}")
+        if (tag.instrument_id, tag.key) in seen:
+            raise BookError(f"{where}: has two values of the tag {tag.key}; keep one")
+        seen.add((tag.instrument_id, tag.key))

@@ -6,7 +6,7 @@ A record is the unit of the log: an envelope and one body. Times are int64 nanos
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,7 +147,9 @@ class Record:
 class RiskResult:
     """One final number with its papers. VaR and ES are losses in `currency` and may be negative.
 
-    Shares are of gross exposure, in [0, 1]. `status` is "ok" or names what degrades the number.
+    Shares are of gross exposure, in [0, 1]. `status` is "ok" or names what degrades the number. Standard errors and the bounds of
+    intervals (nominal coverage `INTERVAL_LEVEL`) are in the same unit and None where the sample sets none. `measures` are
+    others of the same vector by name (`risk_core.further_measures`), for methods that have them.
     """
 
     run_id: str
@@ -166,6 +168,17 @@ class RiskResult:
     proxied_share: float
     thin_share: float
     status: str
+    value_at_risk_error: float | None = None
+    value_at_risk_lower: float | None = None
+    value_at_risk_upper: float | None = None
+    expected_shortfall_error: float | None = None
+    expected_shortfall_lower: float | None = None
+    expected_shortfall_upper: float | None = None
+    measures: dict[str, float] | None = None
+
+
+SPREAD: Final = tuple(f"{measure}_{part}" for measure in ("value_at_risk", "expected_shortfall") for part in ("error", "lower", "upper"))
+"""Fields of `RiskResult` that say how far its two numbers can be trusted."""
 
 
 @dataclass(frozen=True, slots=True)

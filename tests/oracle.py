@@ -12,8 +12,10 @@ import numpy as np
 from risk_core.book import QUANTITY_SCALE, AssetClass, BookIndex, Fill, Shock
 from risk_core.engine import twins
 from risk_core.engine.configuration import ModelConfiguration
+from risk_core.engine.intervals import IntervalPlan
 from risk_core.methods import MeasurePlan
 from risk_core.records import (
+    SPREAD,
     BookChange,
     DayClose,
     FillCorrection,
@@ -21,6 +23,7 @@ from risk_core.records import (
     Genesis,
     PriceCorrection,
     Record,
+    RiskResult,
     SourceClose,
     SourceOpen,
     Split,
@@ -28,6 +31,8 @@ from risk_core.records import (
 )
 
 ResultKey = tuple[int, int, str, float, int]
+ResultNumbers = tuple[float | None, ...]
+"""VaR, ES, log_seq and the six of `SPREAD`."""
 """(node, as_of_ns, method, confidence, revision)"""
 
 
@@ -35,7 +40,7 @@ ResultKey = tuple[int, int, str, float, int]
 class Expected:
     """All rows: results as (VaR, ES, log_seq); day closes as (forecast VaR, forecast ES, hypothetical, actual, fees)."""
 
-    results: dict[ResultKey, tuple[float, float, float]]
+    results: dict[ResultKey, ResultNumbers]
     day_closes: dict[ResultKey, tuple[float, float, float, float, float]]
 
 
@@ -61,7 +66,7 @@ def expected(log: list[Record]) -> Expected:
     assert isinstance(genesis, Genesis)
     records = _without_repeats(log[1:])
     closes = _closes(records, genesis)
-    results: dict[ResultKey, tuple[float, float, float]] = {}
+    results: dict[ResultKey, ResultNumbers] = {}
     day_closes: dict[ResultKey, tuple[float, float, float, float, float]] = {}
     frozen: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     corrections: list[PriceCorrection | FillCorrection] = []
@@ -142,12 +147,17 @@ def _closes(records: list[tuple[int, Record]], genesis: Genesis) -> list[_Close]
     return found
 
 
+def numbers_of(row: RiskResult) -> ResultNumbers:
+    """A stored row, as the oracle gives it."""
+    return (row.value_at_risk, row.expected_shortfall, float(row.log_seq), *(getattr(row, name) for name in SPREAD))
+
+
 def _emit(
     genesis: Genesis,
     records: list[tuple[int, Record]],
     closes: list[_Close],
     corrections: list[PriceCorrection | FillCorrection],
-    results: dict[ResultKey, tuple[float, float, float]],
+    results: dict[ResultKey, ResultNumbers],
     day_closes: dict[ResultKey, tuple[float, float, float, float, float]],
     frozen: dict[int, tuple[np.ndarray, np.ndarray]],
     every_close: list[_Close],
@@ -180,13 +190,14 @@ def _emit(
         if computed is None:
             continue
         if close.date is not None:
-            frozen.setdefault(close.as_of_ns, computed)
+            frozen.setdefault(close.as_of_ns, computed[:2])
         if emit:
             for p, node_id in enumerate(book.index.node_ids):
                 for m, method in enumerate(m.name for m in configuration.streamed):
                     for c, confidence in enumerate(configuration.confidences):
                         key = (node_id, close.as_of_ns, method, confidence, revision)
-                        results[key] = (float(computed[0][p, m, c]), float(computed[1][p, m, c]), float(max(close.log_seq, known_through)))
+                        numbers = (float(computed[0][p, m, c]), float(computed[1][p, m, c]), float(max(close.log_seq, known_through)))
+                        results[key] = (*numbers, *(None if np.isnan(x) else float(x) for x in computed[2][p, m, c]))
 
 
 def _scaled(quantity: int, split: Split) -> int:
@@ -404,8 +415,8 @@ class _BatchBook:
             shock[j] = move * baseline[j] if i.shock is Shock.ABSOLUTE else move
         return shock
 
-    def measures(self, close: _Close) -> tuple[np.ndarray, np.ndarray] | None:
-        """VaR and ES [P, M, C] as of a close: positions and prices then, moves of the last days through then."""
+    def measures(self, close: _Close) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """VaR and ES [P, M, C], and intervals [P, M, C, 6], as of a close: its positions and prices, moves through then."""
         at = self.closes.index(close)
         days = [c for c in self.closes[: at + 1] if c.date is not None]
         rows = [m for m in (self.moves(c) for c in days) if m is not None][-self.configuration.window :]
@@ -416,8 +427,9 @@ class _BatchBook:
         quantity = self.quantities(close)
         vectors = np.array([self._vector(n, quantity[n], price, shocks) for n in range(len(self.index.node_ids))])
         plan = MeasurePlan(shocks.shape[1], self.configuration.streamed, self.configuration.confidences)
-        var, es = twins.evaluate(vectors, np.arange(shocks.shape[1]), *plan.arrays)
-        return var, es
+        ages = np.arange(shocks.shape[1])
+        var, es = twins.evaluate(vectors, ages, *plan.arrays)
+        return var, es, twins.intervals(vectors, ages, *plan.arrays, *IntervalPlan(plan).arrays)
 
     def _vector(self, row: int, quantity: np.ndarray, price: np.ndarray, shocks: np.ndarray) -> np.ndarray:
         """P&L on each scenario: every holding revalued in the node's currency, instruments in order."""

@@ -17,11 +17,12 @@ from risk_core.engine.collapse import NEVER_NS
 from risk_core.engine.configuration import NS_PER_SECOND, ModelConfiguration
 from risk_core.engine.fold import Bucket, Fold
 from risk_core.engine.inputs import Inputs
-from risk_core.engine.kernels import evaluate, pnl_vectors
+from risk_core.engine.intervals import IntervalPlan
+from risk_core.engine.kernels import evaluate, intervals, pnl_vectors
 from risk_core.engine.valuation import Matrix, day_pnl, exposures, market_values, sequential_sum
 from risk_core.engine.window import Window
 from risk_core.methods import MeasurePlan
-from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
+from risk_core.records import SPREAD, DayCloseRow, RiskResult, ScenarioRow
 
 FORECAST_LEAD_NS = 10 * 86_400 * NS_PER_SECOND
 """Closes this long before the first emitted result are evaluated too, so that its day has a frozen forecast."""
@@ -77,6 +78,7 @@ class Evaluator:
         self.window = Window(self.layout, self.configuration.window, self.node_currency.tolist())
         self.frozen: Frozen | None = None
         self._plan: MeasurePlan | None = None
+        self._intervals: IntervalPlan | None = None
 
     # ------------------------------------------------------------ buckets
 
@@ -105,10 +107,10 @@ class Evaluator:
         wanted = bucket.emit or (bucket.date is not None and bucket.as_of_ns >= self.emit_from_ns - FORECAST_LEAD_NS)
         if wanted and self.window.count and self.node_ids:
             var, es, vectors = self.measures(bucket.quantity, bucket.price)
-            del vectors
             forecast = Frozen(bucket.as_of_ns, var, es)
             if bucket.emit:
-                results = self._rows(bucket, var, es)
+                results = self._rows(bucket, var, es, self.intervals(vectors))
+            del vectors
         if bucket.date is not None:
             self.frozen = frozen_as if frozen_as is not None else forecast
         return Evaluated(bucket.as_of_ns, results, day_closes, scenario_row, inputs)
@@ -123,11 +125,20 @@ class Evaluator:
         var, es = evaluate(vectors, self.window.age_order(), *self.plan().arrays)
         return var, es, vectors
 
+    def intervals(self, vectors: Matrix) -> Matrix:
+        """Return standard error, lower and upper bound of VaR, then of ES, [P, M, C, 6], NaN where there is none."""
+        return intervals(vectors, self.window.age_order(), *self.plan().arrays, *self._interval_plan().arrays)
+
     def plan(self) -> MeasurePlan:
         """Return the compiled methods for the window's present length."""
         if self._plan is None or self._plan.scenarios != self.window.count:
             self._plan = self.plan_for(self.window.count)
         return self._plan
+
+    def _interval_plan(self) -> IntervalPlan:
+        if self._intervals is None or self._intervals.plan is not self.plan():
+            self._intervals = IntervalPlan(self.plan())
+        return self._intervals
 
     def plan_for(self, scenarios: int) -> MeasurePlan:
         """Return the compiled methods for a number of scenarios."""
@@ -207,11 +218,12 @@ class Evaluator:
         self.window.roll(bucket.shock, bucket.proxied, date)
         return ScenarioRow(self.run_id, bucket.as_of_ns, date, bucket.revision, bucket.log_seq, bucket.shock, bucket.proxied)
 
-    def _rows(self, bucket: Bucket, var: Matrix, es: Matrix) -> tuple[RiskResult, ...]:
+    def _rows(self, bucket: Bucket, var: Matrix, es: Matrix, spread: Matrix) -> tuple[RiskResult, ...]:
         stale, proxied, thin, unpriced = self.quality(self.window, bucket.quantity, bucket.price, bucket.price_ns, bucket.as_of_ns)
         count = self.window.count
         plan = self.plan()
         var_values, es_values = var.tolist(), es.tolist()
+        spread_values = np.where(np.isnan(spread), None, spread).tolist()  # type: ignore[call-overload]
         rows = []
         for p, node_id in enumerate(self.node_ids):
             flags = self.flags(self.window, stale[p], proxied[p], unpriced[p])
@@ -236,6 +248,7 @@ class Evaluator:
                             proxied_share=proxied[p],
                             thin_share=thin[p],
                             status=status,
+                            **dict(zip(SPREAD, spread_values[p][m][c], strict=True)),
                         )
                     )
         return tuple(rows)

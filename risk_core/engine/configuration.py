@@ -31,6 +31,10 @@ class ModelConfiguration:
         Day closes a correction may reach back.
     seed : int
         Model seed of simulated sets.
+    liquidity : tuple of (of, spread, spread volatility, liquidation days)
+        Terms of `risk_core.liquidity.LiquidityTerms`, for the methods that read them.
+    liquidity_multiplier : float
+        Standard deviations by which spreads are stressed.
     """
 
     window: int = 500
@@ -40,6 +44,8 @@ class ModelConfiguration:
     degraded_share: float = 0.05
     correction_days: int = 260
     seed: int = 0
+    liquidity: tuple[tuple[str, float, float, float], ...] = ()
+    liquidity_multiplier: float = 3.0
 
     @property
     def streamed(self) -> tuple[Method, ...]:
@@ -65,8 +71,12 @@ class ModelConfiguration:
             For unknown settings or text that is not JSON.
         """
         loaded = json.loads(text)
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in loaded.items()}
+        values: dict[str, Any] = {k: _frozen(v) for k, v in loaded.items()}
         try:
             return ModelConfiguration(**values)
         except TypeError as error:
             raise ValueError(f"model configuration: {error}") from None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value

@@ -83,3 +83,63 @@ def _running(terms: Floats) -> Floats:
     """Sequential running sums with a leading zero, length n + 1."""
     out: Floats = np.cumsum(np.concatenate(([0.0], terms)))
     return out
+
+
+def intervals(
+    vectors: Floats,
+    age_order: Integers,
+    weights: Floats,
+    empirical: NDArray[np.bool_],
+    weight_of: Integers,
+    tail: Floats,
+    order: Integers,
+    quantile: Floats,
+    density: Floats,
+    effective: Floats,
+    bounds: Floats,
+    reach: float,
+) -> Floats:
+    """Twin of `kernels.intervals` (`order` is not read)."""
+    out = np.full((vectors.shape[0], weight_of.size, tail.size, 6), np.nan)
+    for p, vector in enumerate(vectors[:, age_order]):
+        by_value = np.argsort(vector, kind="stable")
+        for m, w in enumerate(weight_of):
+            row = out[p, m]
+            if empirical[m]:
+                x, weight = vector[by_value], weights[w][by_value]
+                depth = x - x[0]
+                mass, total, square = _running(weight), _running(weight * depth), _running(weight * depth * depth)
+                for c, alpha in enumerate(tail):
+                    for place, bound in ((2, bounds[w, c, 0]), (1, bounds[w, c, 1])):
+                        if bound > 0.0:
+                            row[c, place] = 0.0 - x[_first(mass, bound)]
+                    if row[c, 2] > row[c, 1]:
+                        row[c, 0] = (row[c, 2] - row[c, 1]) / (2.0 * reach)
+                    k = _first(mass, alpha)
+                    d = depth[k]
+                    first = mass[k] * d - total[k]
+                    variance = mass[k] * d * d - 2.0 * d * total[k] + square[k] - first * first
+                    if alpha * effective[w] < 2.0 - MASS_SLACK:
+                        row[c, 4] = row[c, 1]
+                    elif variance > 0.0:
+                        error = np.sqrt(variance / effective[w]) / alpha
+                        shortfall = 0.0 - (x[0] + (total[k] + (alpha - mass[k]) * d) / alpha)
+                        row[c, 3:] = error, shortfall - reach * error, shortfall + reach * error
+            else:
+                power = vector * vector
+                terms = (weights[w] * vector * vector, weights[w] * power * power, weights[w])
+                second, fourth, weight_sum = (float(_running(t)[-1]) for t in terms)
+                spread = fourth - 2.0 * second * second + weight_sum * second * second
+                if second > 0.0 and spread > 1e-12 * second * second:
+                    unit = np.sqrt(spread / effective[w]) / (2.0 * np.sqrt(second))
+                    for place, factor in ((0, quantile), (3, density)):
+                        error, number = factor * unit, factor * np.sqrt(second)
+                        row[:, place : place + 3] = np.column_stack((error, number - reach * error, number + reach * error))
+                        row[factor <= 0.0, place : place + 3] = np.nan
+    return out
+
+
+def _first(mass: Floats, wanted: float) -> int:
+    """Return the first entry through which the mass is reached, else the last."""
+    reached = mass[1:] >= wanted - MASS_SLACK
+    return int(np.argmax(reached)) if reached.any() else len(reached) - 1

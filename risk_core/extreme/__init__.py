@@ -1,5 +1,6 @@
 """Extreme value theory: generalised Pareto tails beyond a threshold, their risk measures, intervals and diagnostics."""
 
+from risk_core.extreme.closed_form import block_maxima_closed_form, peaks_closed_form, peaks_tail_probability
 from risk_core.extreme.conditional import ConditionalPeaks, conditional_peaks
 from risk_core.extreme.diagnostics import (
     HillCurve,
@@ -38,6 +39,7 @@ __all__ = [
     "PeaksFit",
     "ThresholdChoice",
     "ThresholdDiagnostics",
+    "block_maxima_closed_form",
     "choose_threshold",
     "conditional_peaks",
     "fit_gpd",
@@ -48,7 +50,9 @@ __all__ = [
     "hill",
     "hill_shape",
     "mean_excess",
+    "peaks_closed_form",
     "peaks_expected_shortfall",
+    "peaks_tail_probability",
     "peaks_value_at_risk",
     "threshold_diagnostics",
 ]

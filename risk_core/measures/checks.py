@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from risk_core.measures.compiled import kernels
 from risk_core.scenarios.weights import equal_weights
 
 LARGEST: Final = 1e150
@@ -20,7 +21,7 @@ class MeasureError(ValueError):
 
 
 def checked_pnl(pnl: ArrayLike, name: str = "pnl") -> NDArray[np.float64]:
-    """Return the vector as float64[S].
+    """Return the vector as float64[S], contiguous.
 
     Raises
     ------
@@ -32,8 +33,9 @@ def checked_pnl(pnl: ArrayLike, name: str = "pnl") -> NDArray[np.float64]:
         raise MeasureError(f"{name} must have one dimension (one number for each scenario), not shape {vector.shape}")
     if vector.size == 0:
         raise MeasureError(f"{name} is empty: there is no scenario to measure")
-    bad = np.flatnonzero(~(np.abs(vector) <= LARGEST))
-    if bad.size:
+    vector = np.ascontiguousarray(vector)
+    if not kernels.all_within(vector, LARGEST):
+        bad = np.flatnonzero(~(np.abs(vector) <= LARGEST))
         raise MeasureError(
             f"{name} is {vector[bad[0]]} at {_place(pnl, int(bad[0]))} ({bad.size} of {vector.size} are missing or not finite); "
             "fill missing returns from a proxy, or drop the scenario from every instrument"
@@ -63,6 +65,27 @@ def checked_weights(weights: ArrayLike | None, pnl: ArrayLike, count: int, *, no
     if total <= 0.0:
         raise MeasureError("weights are all zero: no scenario counts")
     return vector / total if normalise and abs(total - 1.0) > _SUM_TOLERANCE else vector
+
+
+def checked_scalar(value: float, name: str, *, least: float = -LARGEST, above: float | None = None, most: float = LARGEST) -> float:
+    """Return one number as a float.
+
+    Raises
+    ------
+    MeasureError
+        If it is not one number, not finite, below `least`, not above `above`, or beyond `most`.
+    """
+    number = _numbers(value, name)
+    if number.ndim != 0:
+        raise MeasureError(f"{name} must be one number, not an array of shape {number.shape}")
+    bounds = [
+        *([] if above is None else ["positive" if above == 0.0 else f"more than {above:g}"]),
+        *([] if least == -LARGEST else [f"at least {least:g}"]),
+        *([] if most == LARGEST else [f"at most {most:g}"]),
+    ]
+    if not least <= number <= most or (above is not None and not number > above):
+        raise MeasureError(f"{name} must be {', '.join(bounds) + ' and ' if bounds else ''}finite, not {value!r}")
+    return float(number)
 
 
 def _numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import sqrt
 from typing import Final
 
 import numpy as np
@@ -18,15 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from risk_core.conventions import DEFAULT_CONVENTIONS, Conventions
 from risk_core.measures.checks import MeasureError, checked_pnl, checked_weights
+from risk_core.measures.compiled import kernels
 from risk_core.measures.empirical import expected_shortfall, value_at_risk
 from risk_core.measures.entropic import entropic_value_at_risk
-from risk_core.measures.quantiles import sequential_sum
 from risk_core.measures.result import Measured, Status
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
-_RESIDUE: Final = 1e-12  # of the largest level so far: less below the peak is rounding of the sum, and no drawdown
+RESIDUE: Final = 1e-12  # of the largest level so far: less below the peak is rounding of the sum, and no drawdown
 
 
 class Accumulation(StrEnum):
@@ -109,8 +107,6 @@ class _Path:
     series: Floats
     accumulation: Accumulation
     drawdowns: Floats
-    peaks: Integers
-    """Position of the last peak at or before each observation; -1 is the start."""
 
 
 def drawdowns(series: ArrayLike, accumulation: Accumulation | str) -> Floats:
@@ -153,7 +149,7 @@ def worst_drawdown(series: ArrayLike, accumulation: Accumulation | str) -> Drawd
     depth = float(path.drawdowns[trough])
     if depth == 0.0:
         return None
-    peak = int(path.peaks[trough])
+    peak = int(np.flatnonzero(np.append(0.0, path.drawdowns[:trough]) == 0.0)[-1]) - 1  # -1 is the start
     back = np.flatnonzero(path.drawdowns[trough:] == 0.0)
     recovery = trough + int(back[0]) if back.size else None
     labels = series.index if isinstance(series, pd.Series) else None
@@ -191,7 +187,7 @@ def average_drawdown(series: ArrayLike, accumulation: Accumulation | str, weight
     """
     path = _path(series, accumulation)
     mass = checked_weights(weights, series, path.series.size)
-    return DrawdownRisk(sequential_sum(mass * path.drawdowns), _gradient(path, mass), path.accumulation)
+    return DrawdownRisk(kernels.path_moments(path.drawdowns, mass)[0], _gradient(path, mass), path.accumulation)
 
 
 def ulcer_index(series: ArrayLike, accumulation: Accumulation | str, weights: ArrayLike | None = None) -> DrawdownRisk:
@@ -201,13 +197,9 @@ def ulcer_index(series: ArrayLike, accumulation: Accumulation | str, weights: Ar
     """
     path = _path(series, accumulation)
     mass = checked_weights(weights, series, path.series.size)
-    deepest = float(path.drawdowns.max())
-    if deepest == 0.0:
-        return DrawdownRisk(0.0, np.zeros_like(path.series), path.accumulation)
-    scaled = path.drawdowns / deepest  # squares neither overflow nor vanish
-    root = sqrt(sequential_sum(mass * scaled * scaled))
-    share = mass * scaled / root if root > 0.0 else np.zeros_like(scaled)
-    return DrawdownRisk(deepest * root, _gradient(path, share), path.accumulation)
+    root = kernels.path_moments(path.drawdowns, mass)[1]
+    share = mass * (path.drawdowns / root) if root > 0.0 else np.zeros_like(mass)
+    return DrawdownRisk(root, _gradient(path, share), path.accumulation)
 
 
 def drawdown_at_risk(
@@ -240,7 +232,7 @@ def drawdown_at_risk(
         For an impossible confidence.
     """
     path = _path(series, accumulation)
-    mass = checked_weights(weights, series, path.series.size)
+    mass = None if weights is None else checked_weights(weights, series, path.series.size)
     return _of(path, value_at_risk(0.0 - path.drawdowns, confidence, mass, conventions))
 
 
@@ -260,7 +252,7 @@ def conditional_drawdown_at_risk(
         Status `thin_tail` as in `expected_shortfall`.
     """
     path = _path(series, accumulation)
-    mass = checked_weights(weights, series, path.series.size)
+    mass = None if weights is None else checked_weights(weights, series, path.series.size)
     return _of(path, expected_shortfall(0.0 - path.drawdowns, confidence, mass))
 
 
@@ -277,7 +269,7 @@ def entropic_drawdown_at_risk(
         Status `thin_tail` where the deepest drawdown fills the tail, as in `entropic_value_at_risk`.
     """
     path = _path(series, accumulation)
-    mass = checked_weights(weights, series, path.series.size)
+    mass = None if weights is None else checked_weights(weights, series, path.series.size)
     return _of(path, entropic_value_at_risk(0.0 - path.drawdowns, confidence, mass))
 
 
@@ -292,33 +284,30 @@ def _path(series: ArrayLike, accumulation: Accumulation | str) -> _Path:
     except ValueError:
         raise MeasureError(f"unknown accumulation {accumulation!r}; choose one of {', '.join(Accumulation)}") from None
     values = checked_pnl(series, "series")
-    start, level = 0.0, np.cumsum(values)
-    if chosen is Accumulation.COMPOUNDED:
-        lost = np.flatnonzero(values <= -1.0)
-        if lost.size:
-            raise MeasureError(
-                f"series is {values[lost[0]]} at position {lost[0]}: a compounded path ends at a return of -1 or less; "
-                "give simple returns as fractions (-0.01, not -1), or P&L with 'uncompounded'"
-            )
-        with np.errstate(over="ignore"):
-            start, level = 1.0, np.cumprod(1.0 + values).astype(np.float64)
-        if not np.isfinite(level).all():
-            raise MeasureError("the compounded path grows beyond the largest number; give simple returns as fractions (0.01, not 1)")
-    peak = np.maximum(np.maximum.accumulate(level), start)
-    fall = peak - level
-    largest = np.maximum(np.maximum.accumulate(np.abs(level)), start)
-    fall[fall <= _RESIDUE * largest] = 0.0
-    position = np.arange(values.size)
-    peaks = np.maximum.accumulate(np.where(fall == 0.0, position, -1))
-    return _Path(values, chosen, fall / peak if chosen is Accumulation.COMPOUNDED else fall, peaks)
+    compounded, below = chosen is Accumulation.COMPOUNDED, np.empty_like(values)
+    least, largest = kernels.fall(values, compounded, RESIDUE, below)
+    if compounded:
+        check_path(values, least, largest)
+    return _Path(values, chosen, below)
+
+
+def check_path(values: Floats, least: float, largest: float) -> None:
+    """Refuse a compounded path that ends or leaves the numbers, given its least return and largest level.
+
+    Raises
+    ------
+    MeasureError
+    """
+    if least <= -1.0:
+        lost = int(np.flatnonzero(values <= -1.0)[0])
+        raise MeasureError(
+            f"series is {values[lost]} at position {lost}: a compounded path ends at a return of -1 or less; "
+            "give simple returns as fractions (-0.01, not -1), or P&L with 'uncompounded'"
+        )
+    if not largest < np.inf:
+        raise MeasureError("the compounded path grows beyond the largest number; give simple returns as fractions (0.01, not 1)")
 
 
 def _gradient(path: _Path, share: Floats) -> Floats:
-    """Return the derivative of sum(share * drawdown) by the series: each drawdown depends on the observations since its peak."""
-    compounded = path.accumulation is Accumulation.COMPOUNDED
-    moved: Floats = share * (1.0 - path.drawdowns) if compounded else share
-    since, running = np.zeros_like(moved), 0.0
-    for t in range(moved.size - 1, -1, -1):  # summed within one fall: terms of one sign, no residue where nothing depends
-        running = 0.0 if path.peaks[t] == t else running + float(moved[t])
-        since[t] = running
-    return 0.0 - (since / (1.0 + path.series) if compounded else since)
+    gradient: Floats = kernels.path_gradient(path.series, path.drawdowns, share, path.accumulation is Accumulation.COMPOUNDED)
+    return gradient

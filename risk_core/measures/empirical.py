@@ -6,14 +6,18 @@ first, as the engine's vectors are by age, results equal its canonical kernel bi
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from risk_core.conventions import DEFAULT_CONVENTIONS, Conventions, QuantileSide, TailWeight, tail_probability
 from risk_core.measures.checks import checked_pnl, checked_weights
-from risk_core.measures.quantiles import quantile_terms, read, sequential_sum, tail_masses
+from risk_core.measures.compiled import kernels
+from risk_core.measures.quantiles import filled, quantile_terms, read, sequential_sum, tail_masses
 from risk_core.measures.result import Measured, Status
 from risk_core.methods import effective_count
+from risk_core.scenarios.weights import equal_weights
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +58,13 @@ def value_at_risk(
     >>> value_at_risk([-3.0, 1.0, -1.0, 2.0], 0.75).value
     3.0
     """
-    vector, tail, mass = _input(pnl, confidence, weights)
+    vector, tail = checked_pnl(pnl), probability(confidence)
+    if (taken := _plan(vector, tail, weights, conventions)) is not None:
+        keys, order = _lowest(vector, taken)
+        gradient = np.zeros_like(vector)
+        gradient[order[-1]] = -1.0
+        return Measured(0.0 - (float(keys[-1]) + 0.0), gradient, confidence, conventions, *thin_equal(tail, vector.size))
+    mass = checked_weights(weights, pnl, vector.size)
     value, gradient = _value_at_risk(vector, tail, mass, conventions)
     return Measured(value, gradient, confidence, conventions, *_thin(tail, mass))
 
@@ -76,9 +86,15 @@ def expected_shortfall(
     Measured
         Loss positive. Status `empty_tail` where a strict tail holds no scenario: the value then is value at risk.
     """
-    vector, tail, mass = _input(pnl, confidence, weights)
-    thin = _thin(tail, mass)
+    vector, tail = checked_pnl(pnl), probability(confidence)
     gradient = np.zeros_like(vector)
+    if (taken := _plan(vector, tail, weights, conventions)) is not None:
+        keys, order = _lowest(vector, taken)
+        gradient[order] = 0.0 - taken / tail
+        value = 0.0 - kernels.tail_sum(keys, taken) / tail
+        return Measured(value, gradient, confidence, conventions, *thin_equal(tail, vector.size))
+    mass = checked_weights(weights, pnl, vector.size)
+    thin = _thin(tail, mass)
     if conventions.tail_weight is TailWeight.FRACTIONAL:
         order, taken = tail_masses(vector, tail, conventions.quantile, conventions.quantile_side, mass)
         total = tail
@@ -97,9 +113,37 @@ def expected_shortfall(
     return Measured(0.0 - sequential_sum(taken * vector[order]) / total, gradient, confidence, conventions, *thin)
 
 
-def _input(pnl: ArrayLike, confidence: float, weights: ArrayLike | None) -> tuple[Floats, float, Floats]:
-    vector = checked_pnl(pnl)
-    return vector, tail_probability(confidence), checked_weights(weights, pnl, vector.size)
+def probability(confidence: float) -> float:
+    """Return `tail_probability`, remembered for floats."""
+    return _remembered(confidence) if type(confidence) is float else tail_probability(confidence)
+
+
+@lru_cache(maxsize=1024)
+def thin_equal(tail: float, count: int) -> tuple[Status, str]:
+    """Return status and reason of a tail over `count` equally weighted scenarios."""
+    return _thin(tail, equal_weights(count))
+
+
+@lru_cache(maxsize=1024)
+def equal_plan(count: int, tail: float) -> Floats | None:
+    """Return the mass of each of the worst equally weighted scenarios that fills the tail; None where sorting is needed."""
+    return filled(count, 1.0 / count, tail)
+
+
+_remembered = lru_cache(maxsize=1024)(tail_probability)
+
+
+def _plan(vector: Floats, tail: float, weights: ArrayLike | None, conventions: Conventions) -> Floats | None:
+    """Return the plan of the case that is asked for most: equal weights and default conventions."""
+    if weights is None and (conventions is DEFAULT_CONVENTIONS or conventions == DEFAULT_CONVENTIONS):
+        return equal_plan(vector.size, tail)
+    return None
+
+
+def _lowest(vector: Floats, taken: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    keys, positions = np.empty(taken.size), np.empty(taken.size, np.int64)
+    kernels.lowest(vector, keys, positions)
+    return keys, positions
 
 
 def _value_at_risk(vector: Floats, tail: float, mass: Floats, conventions: Conventions) -> tuple[float, Floats]:

@@ -12,16 +12,15 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 
 from risk_core.conventions import DEFAULT_CONVENTIONS, Conventions, tail_probability
 from risk_core.measures.checks import LARGEST, MeasureError, checked_pnl, checked_weights
+from risk_core.measures.compiled import tilting
 from risk_core.measures.result import Measured, Status
 
 Floats = NDArray[np.float64]
 
-_STEEPEST: Final = 1e18  # of 1/t times the spread: beyond it the worst loss is reached to the last bit
-_MASS_TOLERANCE: Final = 1e-12
+MASS_TOLERANCE: Final = 1e-12
 
 
 def entropic_value_at_risk(
@@ -31,8 +30,8 @@ def entropic_value_at_risk(
 
     Equally the largest mean loss over all scenario weights q with relative entropy to the given ones of at most -log(1 - confidence)
     (its dual representation), so coherent. It is at least expected shortfall at the same confidence. The minimiser
-    is the root of an increasing function, bracketed and bisected, so no starting value and no scale matters; by the envelope theorem the
-    gradient is -q.
+    is the root of an increasing function, found by Newton's method within a bracket, so no starting value and no scale matters; by the
+    envelope theorem the gradient is -q.
 
     Parameters
     ----------
@@ -61,23 +60,12 @@ def entropic_value_at_risk(
     vector = checked_pnl(pnl)
     tail = tail_probability(confidence)
     mass = checked_weights(weights, pnl, vector.size)
-    held = np.flatnonzero(mass > 0.0)
-    mass_held, losses = mass[held], 0.0 - vector[held]
-    worst = float(losses.max())
-    spread = worst - float(losses.min())
-    at_worst = float(mass_held[losses == worst].sum())
-    steepness = None
-    if at_worst < tail * (1.0 - _MASS_TOLERANCE):
-        depth = (losses - worst) / spread
-        steepness = _steepness(depth, mass_held, tail)
-    gradient = np.zeros_like(vector)
-    if steepness is None:
-        gradient[held] = np.where(losses == worst, 0.0 - mass_held / at_worst, 0.0)
-        reason = f"the worst loss, of probability {at_worst:.3g}, fills the tail of {tail:g} and is the measure"
-        return Measured(worst, gradient, confidence, conventions, Status.THIN_TAIL, reason)
-    tilted, _ = _tilted(depth, mass_held, steepness)
-    gradient[held] = 0.0 - tilted
-    return Measured(worst + spread * float(tilted @ depth), gradient, confidence, conventions)
+    gradient = np.empty_like(vector)
+    value, at_worst = tilting.entropic(vector, mass, tail, MASS_TOLERANCE, gradient)
+    if at_worst == 0.0:
+        return Measured(value, gradient, confidence, conventions)
+    reason = f"the worst loss, of probability {at_worst:.3g}, fills the tail of {tail:g} and is the measure"
+    return Measured(value, gradient, confidence, conventions, Status.THIN_TAIL, reason)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,23 +133,7 @@ def _tilted(depth: Floats, mass: Floats, steepness: float) -> tuple[Floats, floa
     """Return (weights proportional to mass exp(steepness depth), log of their sum). Depths are at most 0, the largest is 0."""
     grown = mass * np.exp(steepness * depth)
     total = float(grown.sum())
+    if total < 0.4:  # far from one its logarithm is exact as it is
+        return grown / total, log(total)
     lacking = float(mass @ np.expm1(steepness * depth))
     return grown / total, log1p(lacking) if lacking > -0.5 else log(total)
-
-
-def _steepness(depth: Floats, mass: Floats, tail: float) -> float | None:
-    """Return spread / t at which relative entropy is -log(tail); None where it goes to infinity. Depths span [-1, 0]."""
-    allowed = -log(tail)
-
-    def excess(log_steepness: float) -> float:
-        steepness = float(np.exp(log_steepness))
-        tilted, log_mean = _tilted(depth, mass, steepness)
-        return steepness * float(tilted @ depth) - log_mean - allowed
-
-    lower = 0.5 * log(8.0 * allowed)  # on [-1, 0] relative entropy is at most steepness² / 8 (Hoeffding)
-    upper = max(lower, 0.0) + 1.0
-    while excess(upper) < 0.0:
-        lower, upper = upper, upper + 1.0
-        if upper > log(_STEEPEST):
-            return None
-    return float(np.exp(brentq(excess, lower, upper, xtol=1e-15, rtol=8.9e-16, maxiter=500)))

@@ -6,7 +6,7 @@ J. P. Morgan/Reuters, RiskMetrics Technical Document (1996), ch. 5; J. Hull, Ris
 from __future__ import annotations
 
 from enum import StrEnum
-from math import sqrt
+from math import log, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -94,6 +94,36 @@ def ewma_variances(
     for t, r in enumerate(series):
         path[t + 1] = decay * path[t] + (1.0 - decay) * r * r
     return path
+
+
+def ewma_days(decay: float = RISKMETRICS_DECAY, tolerance: float = 0.01) -> float:
+    """Return the number of days after which the weights still to come sum to `tolerance`: log(tolerance) / log(decay).
+
+    Parameters
+    ----------
+    decay : float
+        In (0, 1).
+    tolerance : float
+        Share of the weight left out, in (0, 1). 0.5 gives the half-life.
+
+    Returns
+    -------
+    float
+        Not rounded.
+
+    Raises
+    ------
+    MeasureError
+        For a decay or tolerance outside (0, 1).
+
+    Notes
+    -----
+    J. P. Morgan/Reuters, RiskMetrics Technical Document (1996), sec. 5.3, on the effective number of days.
+    """
+    _check(decay)
+    if not 0.0 < tolerance < 1.0:
+        raise MeasureError(f"tolerance must lie strictly between 0 and 1, such as 0.01, not {tolerance!r}")
+    return log(tolerance) / log(decay)
 
 
 def _seed(series: NDArray[np.float64], start: EwmaSeed | str | float, ddof: int) -> float:

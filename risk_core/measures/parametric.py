@@ -10,13 +10,14 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
-from risk_core.conventions import tail_probability
-from risk_core.measures.checks import MeasureError
-from risk_core.methods import normal_density, normal_quantile
+from risk_core.measures.checks import MeasureError, checked_scalar
+from risk_core.measures.closed_form import normal_point
+from risk_core.methods import normal_density
 
 Floats = NDArray[np.float64]
+
+_ROUNDING = 1e-9  # a correlation may be this far outside its range
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,18 +58,79 @@ def parametric_value_at_risk(
     quantile : float, optional
         The normal quantile itself, for textbooks that round it (1.65, 2.33).
     horizon_days : float
-        Scaled by its square root: independent days.
+        Scaled by its square root: independent days. With an annual volatility give years: 10 / 252.
+
+    Raises
+    ------
+    MeasureError
+        For numbers that are not finite, a negative volatility, a horizon that is not positive, or both or neither of confidence and
+        quantile.
+    ConventionError
+        For an impossible confidence.
     """
-    return _quantile(confidence, quantile) * abs(exposure) * volatility * _root(horizon_days)
+    amount, sigma = checked_scalar(exposure, "exposure"), checked_scalar(volatility, "volatility", least=0.0)
+    return normal_point(confidence, quantile)[0] * abs(amount) * sigma * _root(horizon_days)
+
+
+def horizon_scale(days: int, autocorrelation: float = 0.0) -> float:
+    """Return the standard deviation of a sum of days over that of one: sqrt(days) where days are independent.
+
+    The variance is days + 2 sum of (days - k) rho^k over k = 1 ... days - 1: days follow a first-order autoregression.
+
+    Parameters
+    ----------
+    days : int
+        At least 1.
+    autocorrelation : float
+        rho of successive days, in (-1, 1).
+
+    Raises
+    ------
+    MeasureError
+        For a number of days that is not whole or not positive, or an autocorrelation outside (-1, 1).
+
+    Notes
+    -----
+    J. Hull, Risk Management and Financial Institutions, ch. on value at risk; P. Jorion, Value at Risk, ch. 4.
+    """
+    if isinstance(days, bool) or not isinstance(days, (int, np.integer)) or days < 1:
+        raise MeasureError(f"days must be a whole number of at least 1, not {days!r}")
+    rho = checked_scalar(autocorrelation, "autocorrelation", above=-1.0)
+    if not rho < 1.0:
+        raise MeasureError(f"autocorrelation must be less than 1, not {rho!r}")
+    lags = np.arange(1, days)
+    return sqrt(float(days + 2.0 * ((days - lags) @ rho**lags)))
 
 
 def covariance_matrix(volatility: ArrayLike, correlation: ArrayLike | float) -> Floats:
-    """Return the covariance matrix of N volatilities and a correlation matrix, or one correlation for all pairs."""
+    """Return the covariance matrix of N volatilities and a correlation matrix, or one correlation for all pairs.
+
+    Parameters
+    ----------
+    volatility : float64[N]
+        Not negative.
+    correlation : float64[N, N] or float
+        In [-1, 1], with ones on the diagonal. The matrix may be indefinite: `risk_core.covariance` repairs it.
+
+    Raises
+    ------
+    MeasureError
+        For shapes that do not match, or numbers that are not finite or out of range.
+    """
     sigma = np.asarray(volatility, np.float64)
     rho = np.asarray(correlation, np.float64)
+    if sigma.ndim != 1 or sigma.size == 0 or rho.shape not in ((), (sigma.size, sigma.size)):
+        raise MeasureError(f"volatility {sigma.shape} and correlation {rho.shape} must have shapes (N,) and (N, N) or ()")
+    if not (np.isfinite(sigma).all() and (sigma >= 0.0).all()):
+        raise MeasureError(f"volatility must be finite and not negative, not {sigma.tolist()}")
+    bad = ~(np.abs(rho) <= 1.0 + _ROUNDING)
+    if bad.any():
+        raise MeasureError(f"correlation must lie in [-1, 1], not {rho[bad].flat[0]}: the matrix is not positive semi-definite")
     if rho.ndim == 0:
         rho = np.where(np.eye(sigma.size, dtype=bool), 1.0, rho)
-    matrix: Floats = sigma[:, None] * rho * sigma[None, :]
+    elif not np.allclose(np.diag(rho), 1.0, rtol=0.0, atol=_ROUNDING):
+        raise MeasureError("correlation must have ones on its diagonal: a covariance matrix was given, perhaps; it needs no volatilities")
+    matrix: Floats = np.outer(sigma, sigma) * rho  # in this order as symmetric as the correlations are
     return matrix
 
 
@@ -91,14 +153,8 @@ def delta_normal(
     MeasureError
         If shapes disagree, the matrix is not symmetric or gives a negative variance.
     """
-    x, sigma = np.asarray(exposure, np.float64), np.asarray(covariance, np.float64)
-    if x.ndim != 1 or sigma.shape != (x.size, x.size):
-        raise MeasureError(f"{x.size} exposures need a covariance matrix of shape ({x.size}, {x.size}), not {sigma.shape}")
-    if not (np.isfinite(x).all() and np.isfinite(sigma).all()):
-        raise MeasureError("exposure and covariance must be finite")
-    if not np.allclose(sigma, sigma.T, rtol=1e-10, atol=0.0):
-        raise MeasureError("the covariance matrix is not symmetric")
-    root, z = _root(horizon_days), _quantile(confidence, quantile)
+    x, sigma = _checked(exposure, covariance)
+    root, (z, tail) = _root(horizon_days), normal_point(confidence, quantile)
     factor = z * root
     slope = sigma @ x
     volatility = _volatility(float(x @ slope), float(np.abs(x) @ np.abs(slope)))
@@ -108,7 +164,7 @@ def delta_normal(
     rest = np.array([_volatility(float(v), float(np.abs(x) @ np.abs(slope))) for v in without])
     return DeltaNormal(
         value=factor * volatility,
-        expected_shortfall=normal_density(z) / float(ndtr(-z)) * root * volatility,
+        expected_shortfall=normal_density(z) / tail * root * volatility,
         volatility=root * volatility,
         standalone=factor * np.abs(x) * np.sqrt(own),
         marginal=marginal,
@@ -117,21 +173,49 @@ def delta_normal(
     )
 
 
+def best_hedge(exposure: ArrayLike, covariance: ArrayLike) -> Floats:
+    """Return the trade in each position alone that leaves the least variance: -(covariance @ exposure)_j / covariance_jj.
+
+    Parameters
+    ----------
+    exposure, covariance
+        As `delta_normal`.
+
+    Returns
+    -------
+    float64[N]
+        In currency, to be added to the exposure; one at a time, not together. Zero for a position without variance.
+
+    Raises
+    ------
+    MeasureError
+        As `delta_normal`.
+
+    Notes
+    -----
+    P. Jorion, Value at Risk, ch. 7, on best hedges; R. Litterman, "Hot spots and hedges", Journal of Portfolio Management (1996).
+    """
+    x, sigma = _checked(exposure, covariance)
+    own, slope = np.diag(sigma), sigma @ x
+    return np.asarray(np.divide(-slope, own, out=np.zeros_like(x), where=own > 0.0))
+
+
+def _checked(exposure: ArrayLike, covariance: ArrayLike) -> tuple[Floats, Floats]:
+    x, sigma = np.asarray(exposure, np.float64), np.asarray(covariance, np.float64)
+    if x.ndim != 1 or x.size == 0 or sigma.shape != (x.size, x.size):
+        raise MeasureError(f"{x.size} exposures need a covariance matrix of shape ({x.size}, {x.size}), not {sigma.shape}")
+    if not (np.isfinite(x).all() and np.isfinite(sigma).all()):
+        raise MeasureError("exposure and covariance must be finite")
+    if not np.allclose(sigma, sigma.T, rtol=1e-10, atol=1e-12 * float(np.abs(sigma).max())):
+        raise MeasureError("the covariance matrix is not symmetric")
+    return x, sigma
+
+
 def _volatility(variance: float, scale: float) -> float:
     if variance < -1e-12 * scale:
         raise MeasureError(f"the covariance matrix gives a negative variance ({variance:g}): it is not positive semi-definite")
     return sqrt(max(variance, 0.0))
 
 
-def _quantile(confidence: float | None, quantile: float | None) -> float:
-    if quantile is not None and confidence is None:
-        return quantile
-    if confidence is not None and quantile is None:
-        return normal_quantile(tail_probability(confidence))
-    raise MeasureError("give either confidence (0.99) or quantile (2.33), not both")
-
-
 def _root(horizon_days: float) -> float:
-    if not horizon_days > 0.0:
-        raise MeasureError(f"horizon_days must be positive, not {horizon_days!r}")
-    return sqrt(horizon_days)
+    return sqrt(checked_scalar(horizon_days, "horizon_days", above=0.0))

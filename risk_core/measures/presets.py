@@ -28,7 +28,7 @@ PRESETS: Final = {
     "numpy": Conventions(_Q.LINEAR),
     "quarks": Conventions(_Q.LINEAR, _LOSS, _STRICT),
     "quarks_age": Conventions(_Q.INTERPOLATED_INVERTED_CDF, _LOSS, _STRICT),
-    "performance_analytics": Conventions(_Q.LINEAR, tail_weight=_STRICT),
+    "performance_analytics": Conventions(_Q.LINEAR, tail_weight=_STRICT, mean=Mean.SAMPLE),
     "matlab": Conventions(quantile_side=_LOSS),
     "skfolio": Conventions(quantile_side=_LOSS),
     "riskmetrics": Conventions(mean=Mean.ZERO),

@@ -6,6 +6,7 @@ unequal weights types 1, 2, 4 and 5 have one natural meaning, on cumulative weig
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from risk_core.conventions import MASS_SLACK, QuantileConvention, QuantileSide
 from risk_core.measures.checks import MeasureError, checked_pnl, checked_weights
+from risk_core.measures.compiled import kernels
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -78,7 +80,7 @@ def lower_tail_mean(
 
 def sequential_sum(terms: Floats) -> float:
     """Return the sum from left to right, starting from zero, as the engine's kernels do."""
-    return float(np.cumsum(np.concatenate(([0.0], terms)))[-1])
+    return float(np.add.accumulate(terms)[-1]) + 0.0 if terms.size else 0.0
 
 
 def read(values: Floats, terms: Terms) -> float:
@@ -89,8 +91,12 @@ def read(values: Floats, terms: Terms) -> float:
 
 def quantile_terms(values: Floats, level: float, convention: QuantileConvention, mass: Floats) -> Terms:
     """Return the observations that make the quantile. Trusts its input; `mass` sums to one."""
+    if convention is QuantileConvention.INVERTED_CDF and (plan := _equal_plan(mass, level)) is not None:
+        return ((int(_lowest(values, plan.size)[-1]), 1.0),)
+    if convention in _STEPS:
+        return _by_mass(*_sorted(values, mass), level, convention)
     order, mass = _sorted(values, mass)
-    if convention in _STEPS or not _equal(mass):
+    if not _equal(mass):
         return _by_mass(order, mass, level, convention)
     n = order.size
     lower, share = _rank(n, level, convention)
@@ -103,11 +109,15 @@ def quantile_terms(values: Floats, level: float, convention: QuantileConvention,
 def tail_masses(values: Floats, level: float, convention: QuantileConvention, side: QuantileSide, mass: Floats) -> tuple[Integers, Floats]:
     """Return the integral of the quantile function over [0, level] as (observations by value, mass of each); masses sum to the level.
 
-    On the profit side the quantile function is that of `values`; on the loss side that of -values, read from its upper end.
+    On the profit side the quantile function is that of `values`; on the loss side that of -values, read from its upper end. Observations
+    beyond the tail may be left out.
     """
-    order, mass = _sorted(values, mass)
+    if convention in _STEPS and (plan := _equal_plan(mass, level)) is not None:
+        return _lowest(values, plan.size), plan
     if convention in _STEPS:
+        order, mass = _sorted(values, mass)
         return order, _fill(mass, level)
+    order, mass = _sorted(values, mass)
     if order.size == 1:
         return order, np.array([level])
     if convention is QuantileConvention.CLOSEST_OBSERVATION:
@@ -133,8 +143,35 @@ def _sorted(values: Floats, mass: Floats) -> tuple[Integers, Floats]:
     return order, mass[order]
 
 
+def _equal_plan(mass: Floats, level: float) -> Floats | None:
+    """Return the masses that fill a level below one half, where all are equal: then selecting is enough. None where sorting is needed."""
+    return filled(mass.size, float(mass[0]), level) if _equal(mass) else None
+
+
+@lru_cache(maxsize=1024)
+def filled(count: int, each: float, level: float) -> Floats | None:
+    """Return the masses that fill a level, of `count` observations with the same mass; None where most of them are needed."""
+    enough = int(np.ceil(count * level)) + 2
+    if 2 * enough > count:
+        return None
+    taken = _fill(np.full(enough, each), level)
+    held = np.flatnonzero(taken)
+    if not held.size or held[-1] == enough - 1:
+        return None
+    taken = taken[: int(held[-1]) + 1]
+    taken.flags.writeable = False
+    return taken
+
+
+def _lowest(values: Floats, count: int) -> Integers:
+    """Return the first observations in the order (value, position), by selection."""
+    positions = np.empty(count, np.int64)
+    kernels.lowest(np.ascontiguousarray(values), np.empty(count), positions)
+    return positions
+
+
 def _equal(mass: Floats) -> bool:
-    return bool(np.all(mass == mass[0]))
+    return bool((mass == mass[0]).all())
 
 
 def _require_equal(mass: Floats, convention: QuantileConvention) -> None:

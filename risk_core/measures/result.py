@@ -50,6 +50,9 @@ class Measured:
     reason: str = ""
     fit_status: StrEnum = Status.OK
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", float(self.value))  # numpy's scalars are floats that not every encoder takes
+
     def __float__(self) -> float:
         return self.value
 

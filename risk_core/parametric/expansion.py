@@ -8,6 +8,7 @@ Theory 42 (2010) 419-435.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from math import sqrt
 from typing import Final
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from risk_core.measures.checks import MeasureError
 from risk_core.methods import normal_density, normal_quantile
 
 Floats = NDArray[np.float64]
@@ -50,9 +52,28 @@ def is_increasing(skewness: float, excess_kurtosis: float) -> bool:
     return square >= 0.0 and constant >= 0.0 and s * s / 9.0 <= 4.0 * square * constant
 
 
-def cornish_fisher(z: float, skewness: float, excess_kurtosis: float) -> float:
-    """Return z + (z² - 1) S / 6 + (z³ - 3 z) K / 24 - (2 z³ - 5 z) S² / 36."""
+class ExpansionTerms(StrEnum):
+    """How far the Cornish-Fisher expansion goes."""
+
+    SKEWNESS = "skewness"
+    """The first order: z + (z² - 1) S / 6 (Hull)."""
+    KURTOSIS = "kurtosis"
+    """All of the second order, in kurtosis and squared skewness (Christoffersen, Dowd, Zangari, PerformanceAnalytics)."""
+
+
+def expansion_terms(terms: ExpansionTerms | str) -> ExpansionTerms:
+    """Return the member of that name; MeasureError for an unknown one."""
+    try:
+        return ExpansionTerms(terms)
+    except ValueError:
+        raise MeasureError(f"unknown terms {terms!r}; choose one of {', '.join(ExpansionTerms)}") from None
+
+
+def cornish_fisher(z: float, skewness: float, excess_kurtosis: float, terms: ExpansionTerms | str = ExpansionTerms.KURTOSIS) -> float:
+    """Return z + (z² - 1) S / 6 + (z³ - 3 z) K / 24 - (2 z³ - 5 z) S² / 36; with terms "skewness" the first two alone."""
     s, k = skewness, excess_kurtosis
+    if terms is not ExpansionTerms.KURTOSIS and expansion_terms(terms) is ExpansionTerms.SKEWNESS:
+        return z + (z * z - 1.0) * s / 6.0
     return z + (z * z - 1.0) * s / 6.0 + (z**3 - 3.0 * z) * k / 24.0 - (2.0 * z**3 - 5.0 * z) * s * s / 36.0
 
 

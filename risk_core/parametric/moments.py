@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from risk_core.conventions import DEFAULT_CONVENTIONS, ConventionError, Conventions, EwmaStart, Mean
-from risk_core.measures.checks import MeasureError, checked_pnl, checked_weights
+from risk_core.measures.checks import MeasureError, checked_pnl, checked_scalar, checked_weights
 from risk_core.measures.quantiles import sequential_sum
 
 Floats = NDArray[np.float64]
@@ -122,6 +122,56 @@ def semi_deviation(pnl: ArrayLike, weights: ArrayLike | None = None, *, ddof: in
     return sqrt(sequential_sum(w * below * below) / _freedom(w, ddof))
 
 
+def mean_absolute_deviation(pnl: ArrayLike, weights: ArrayLike | None = None, *, about: float | None = None) -> float:
+    """Return the mean distance from `about`, by default from the weighted mean.
+
+    Parameters
+    ----------
+    pnl : float64[S]
+    weights : float64[S], optional
+        In the order of `pnl`; equal if not given.
+    about : float, optional
+        In the unit of the P&L.
+
+    Raises
+    ------
+    MeasureError
+        For an empty vector, NaN or infinite values, impossible weights, or an `about` that is not finite.
+    """
+    distance, w = _from_target(pnl, weights, about, "about")
+    return sequential_sum(w * np.abs(distance))
+
+
+def lower_partial_moment(pnl: ArrayLike, weights: ArrayLike | None = None, *, order: float = 1.0, target: float | None = None) -> float:
+    """Return the mean of max(target - P&L, 0)**order: what falls short of a target, by default of the weighted mean.
+
+    Parameters
+    ----------
+    pnl, weights
+        As `mean_absolute_deviation`.
+    order : float
+        1 for the mean shortfall, 2 for the semi-variance; positive. Order 0, the probability of falling short, is asked of the sample.
+    target : float, optional
+        In the unit of the P&L.
+
+    Raises
+    ------
+    MeasureError
+        As `mean_absolute_deviation`; for an order that is not positive, or a moment too large for a number.
+
+    Notes
+    -----
+    P. Fishburn, "Mean-risk analysis with risk associated with below-target returns", American Economic Review 67 (1977) 116-126.
+    """
+    power = checked_scalar(order, "order", above=0.0)
+    distance, w = _from_target(pnl, weights, target, "target")
+    with np.errstate(over="ignore"):
+        value = sequential_sum(w * np.maximum(0.0 - distance, 0.0) ** power)
+    if not np.isfinite(value):
+        raise MeasureError(f"the moment of order {power:g} is too large for a number; rescale the P&L")
+    return value
+
+
 def gini_mean_difference(pnl: ArrayLike, weights: ArrayLike | None = None, *, ddof: int = 1) -> float:
     """Return the mean absolute difference of two scenarios.
 
@@ -134,6 +184,12 @@ def gini_mean_difference(pnl: ArrayLike, weights: ArrayLike | None = None, *, dd
     mass = w[order]
     reached = np.cumsum(mass)
     return 2.0 * sequential_sum(mass * (vector[order] - vector[order[0]]) * (2.0 * reached - mass - 1.0)) / _freedom(w, ddof)
+
+
+def _from_target(pnl: ArrayLike, weights: ArrayLike | None, target: float | None, name: str) -> tuple[Floats, Floats]:
+    vector = checked_pnl(pnl)
+    w = checked_weights(weights, pnl, vector.size)
+    return (_centred(vector, w)[1] if target is None else vector - checked_scalar(target, name)), w
 
 
 def _centred(vector: Floats, w: Floats) -> tuple[float, Floats]:

@@ -11,18 +11,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from risk_core.conventions import DEFAULT_CONVENTIONS, tail_probability
+from risk_core.conventions import tail_probability
 from risk_core.measures import Measured
 from risk_core.measures.checks import checked_pnl
-from risk_core.methods import DEFAULT_CONFIDENCES, METHODS, Measure, Method, methods_named
+from risk_core.methods import DEFAULT_CONFIDENCES, METHODS, ONE_DAY, Measure, Method, methods_named
 from risk_core.scenarios import ScenarioSet
-from risk_core.scenarios.moves import MOVES
+from risk_core.scenarios.moves import moves_of
 from risk_core.suite.picture import Picture, tail_picture
 from risk_core.suite.table import as_html, as_rich, as_text
+from risk_core.tail_intervals import FILTERS, tail_intervals
 from risk_core.tails import TAILS
 from risk_core.uncertainty import Interval, IntervalKind, IntervalStatus, Resampling, tail_draws
 from risk_core.uncertainty.bootstrap import interval_of_draws, resampled, trust
 from risk_core.uncertainty.interval import checked_level
+from risk_core.weighting import weigh
 
 Floats = NDArray[np.float64]
 Numbers = tuple[tuple[Measured, Measured], ...]
@@ -148,7 +150,7 @@ def var_suite(
     exposures : mapping, Series or float64[N], optional
         Market value of each instrument in one currency. By name where `data` has names; instruments left out are not held.
     methods : iterable of str or Method, optional
-        Names in `risk_core.methods.METHODS`, or methods; all if not given.
+        Names in `risk_core.methods.METHODS`, or methods; all of one day if not given.
     confidences : sequence of float
         Each in [0.5, 1).
     level : float
@@ -197,9 +199,14 @@ def _rows(
     method: Method, moves: Floats, exposure: Floats, confidences: tuple[float, ...], level: float, seed: int, resampling: Resampling | None
 ) -> list[SuiteRow]:
     began = default_timer()
-    pnl = checked_pnl(_vector(MOVES[method.scenario_set](moves, seed), exposure)[::-1])
-    weights = method.weights_by_age(len(pnl), DEFAULT_CONVENTIONS)
     measure, doubt, reason = method.measure, "", ""
+    try:
+        scenarios = moves_of(method, moves, seed)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        scenarios, doubt, reason = moves * method.horizon_days**0.5, "no_scenarios", f"{error}; the historical ones stand in"
+    pnl = checked_pnl(_vector(scenarios, exposure)[::-1])
+    weighted = weigh(method, pnl)
+    weights, reason = weighted.weights, reason or weighted.reason
     try:
         numbers = _numbers(measure, pnl, weights, confidences)
     except (ValueError, np.linalg.LinAlgError) as error:
@@ -209,7 +216,7 @@ def _rows(
     seconds = default_timer() - began
     rows = []
     for confidence, (var, es), (var_interval, es_interval) in zip(confidences, numbers, intervals, strict=True):
-        doubts = dict.fromkeys([*([doubt] if doubt else []), *var.doubts, *es.doubts])
+        doubts = dict.fromkeys([*([doubt] if doubt else []), *weighted.doubts, *var.doubts, *es.doubts])
         why = "; ".join(dict.fromkeys(text for text in (reason, var.reason, es.reason) if text))
         rows.append(
             SuiteRow(
@@ -236,8 +243,13 @@ def _numbers(measure: Measure, pnl: Floats, weights: Floats, confidences: tuple[
 def _intervals(
     measure: Measure, pnl: Floats, weights: Floats, numbers: Numbers, level: float, resampling: Resampling
 ) -> list[tuple[Interval | None, Interval | None]]:
-    """Return percentile intervals of each pair of numbers; weights travel with their scenarios."""
+    """Return percentile intervals of each pair of numbers; weights travel with their scenarios.
+
+    A volatility model's are those of the service: resampled days would be another history.
+    """
     confidences = tuple(var.confidence for var, _ in numbers)
+    if measure in (*FILTERS, Measure.RISKMETRICS_2006):
+        return list(tail_intervals(measure, pnl, weights, confidences, numbers, level))
     if measure is Measure.EMPIRICAL:
         drawn = tail_draws(pnl, confidences, weights, resampling=resampling)
         draws = np.stack((drawn.value_at_risk, drawn.expected_shortfall), axis=2)
@@ -323,7 +335,7 @@ def _returns(values: Floats, names: list[str] | None, exposures: Any) -> tuple[F
 
 def _methods(methods: Iterable[str | Method] | None) -> tuple[Method, ...]:
     if methods is None:
-        return tuple(METHODS.values())
+        return tuple(ONE_DAY.values())
     chosen = tuple(m if isinstance(m, Method) else methods_named((m,))[0] for m in methods)
     if not chosen:
         raise SuiteError(f"no method: name at least one of {', '.join(METHODS)}")

@@ -11,6 +11,7 @@ from risk_core.uncertainty.bootstrap import (
 )
 from risk_core.uncertainty.components import AttributionErrors, attribute_with_errors
 from risk_core.uncertainty.interval import Interval, IntervalStatus
+from risk_core.uncertainty.jackknife import group_jackknife
 from risk_core.uncertainty.normal_errors import Moments, normal_expected_shortfall_interval, normal_value_at_risk_interval
 from risk_core.uncertainty.resampling import Resampling, Scheme
 from risk_core.uncertainty.smooth import (
@@ -43,6 +44,7 @@ __all__ = [
     "bootstrap_draws",
     "bootstrap_interval",
     "expected_shortfall_interval",
+    "group_jackknife",
     "harrell_davis_expected_shortfall",
     "harrell_davis_value_at_risk",
     "kernel_expected_shortfall",

@@ -120,7 +120,7 @@ def order_statistic_interval(pnl: ArrayLike, confidence: float, weights: ArrayLi
     vector, mass, tail = _input(pnl, confidence, weights, level, 0)
     equal = bool(np.all(mass == mass[0]))
     count = vector.size if equal else floor(effective_count(mass) + 1e-9)
-    low, high, covered = _ranks(count, tail, level)
+    low, high, covered = bounding_ranks(count, tail, level)
     method = "order_statistics" if equal else "order_statistics_effective"
     upper, lower = (_loss(pnl, weights, rank, count) if rank is not None else None for rank in (low, high))
     if lower is None and upper is None:
@@ -236,7 +236,7 @@ def _lower_bound(pnl: ArrayLike, confidence: float, weights: ArrayLike | None, l
     return Interval(bound.lower, None, level, None, method, IntervalStatus.ONE_SIDED, reason, None)
 
 
-def _ranks(count: int, tail: float, level: float) -> tuple[int | None, int | None, float]:
+def bounding_ranks(count: int, tail: float, level: float) -> tuple[int | None, int | None, float]:
     """Return (rank of the upper bound of VaR, rank of the lower, coverage); ranks count from the worst, None where none will do.
 
     P(X_(r) <= q) = P(N >= r) for N binomial, the number of scenarios below the quantile.

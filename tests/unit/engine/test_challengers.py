@@ -5,22 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from risk_core.book import BookIndex
-from risk_core.engine import challengers as module
+from risk_core import tails
+from risk_core.book import AssetClass, BookIndex
 from risk_core.engine.challengers import FALLBACK, Challengers, judge
+from risk_core.engine.configuration import ModelConfiguration
 from risk_core.engine.inputs import Inputs
 from risk_core.engine.market import MarketLayout
+from risk_core.liquidity.terms import Liquidity, LiquidityTerms
 from risk_core.measures import expected_shortfall, value_at_risk
 from risk_core.methods import METHODS, STUDENT_T, VOLATILITY_WEIGHTED, Measure, ScenarioName
 from risk_core.parametric import fit_student_t
 from risk_core.records import RiskResult, ScenarioRow
 from risk_core.scenarios import volatility_scaled
+from risk_core.scenarios.horizons import overlapping_moves
 from risk_core.scenarios.moves import MOVES
 from risk_core.tails import TAILS
 from tests.worlds import small_book
 
 BOOK = small_book()
 LAYOUT = MarketLayout.of(BookIndex(BOOK))
+INSTRUMENTS = sorted(BOOK.instruments, key=lambda i: i.instrument_id)
 COUNT = len(LAYOUT.currency)
 DAYS = 40
 CONFIDENCES = (0.9, 0.99)
@@ -127,7 +131,7 @@ def test_a_number_is_never_nan(broken: str, monkeypatch: pytest.MonkeyPatch) -> 
 
         expected_shortfall = value_at_risk
 
-    monkeypatch.setattr(module, "TAILS", {**TAILS, Measure.STUDENT_T: Broken})
+    monkeypatch.setattr(tails, "TAILS", {**TAILS, Measure.STUDENT_T: Broken})
     exposure = np.full((1, COUNT), 1e5)
     (row,) = Challengers(BOOK, window()).results("run", (STUDENT_T,), inputs(exposure), (0.9,))
     assert row.status == FALLBACK
@@ -149,3 +153,93 @@ def test_a_forecast_is_judged_as_it_was_first_made() -> None:
         (1.0, 2.0, 0.25, False, False),
     ]
     assert list(judge("run", day, [])) == []
+
+
+@pytest.mark.parametrize("node", [0, 5], ids=["dollars", "euros"])
+def test_several_days_are_windows_of_the_set(node: int) -> None:
+    rows, exposure = window(), np.random.default_rng(4).normal(size=(7, COUNT)) * 1e5
+    found = list(Challengers(BOOK, rows).results("run", (METHODS["historical_5d"],), inputs(exposure), (0.9,)))
+    moves = overlapping_moves(np.array([r.shock for r in rows]).T, 5, LAYOUT.absolute)
+    pnl = plain_vector(moves, exposure[node], BOOK.nodes[node].currency)
+    row = next(r for r in found if r.node_id == BOOK.nodes[node].node_id)
+    assert row.value_at_risk == pytest.approx(value_at_risk(pnl, 0.9).value, rel=1e-9)
+    assert (row.horizon_days, row.scenario_count) == (5, DAYS - 4)
+    assert row.value_at_risk_error is not None
+
+
+def test_without_windows_the_square_root_of_time_stands_in() -> None:
+    exposure = np.full((1, COUNT), 1e5)
+    one_day, ten_days = Challengers(BOOK, window()[:8]).results(
+        "run", (METHODS["square_root_5d"], METHODS["historical_10d"]), inputs(exposure), (0.9,)
+    )
+    assert ten_days.status == FALLBACK + "+thin_tail"
+    assert (ten_days.horizon_days, ten_days.scenario_count) == (10, 8)
+    assert ten_days.value_at_risk == pytest.approx(one_day.value_at_risk * 2**0.5, rel=0.05)  # but for the compounding of rates
+
+
+def test_other_measures_are_stored_beside_the_two() -> None:
+    rows, exposure = window(), np.random.default_rng(4).normal(size=(1, COUNT)) * 1e5
+    found = list(Challengers(BOOK, rows).results("run", (METHODS["coherent"], METHODS["student_t"]), inputs(exposure), (0.9,)))
+    pnl = plain_vector(np.array([r.shock for r in rows]).T, exposure[0], BOOK.nodes[0].currency)
+    coherent, student = found
+    assert coherent.value_at_risk == pytest.approx(value_at_risk(pnl, 0.9).value, rel=1e-9)
+    assert coherent.measures is not None
+    path = np.cumsum(pnl)
+    assert coherent.measures["maximum_drawdown"] == pytest.approx((np.maximum.accumulate(np.maximum(path, 0.0)) - path).max(), rel=1e-9)
+    assert student.measures is None
+
+
+TERMS = (("equity", 0.002, 0.001, 4.0), (BOOK.instruments[0].symbol, 0.01, 0.0, 1.0))
+
+
+def test_a_spread_is_lost_on_every_position_and_its_cost_is_in_the_components() -> None:
+    exposure = np.random.default_rng(4).normal(size=COUNT) * 1e5
+    configured = Challengers(BOOK, window(), ModelConfiguration(liquidity=TERMS, liquidity_multiplier=2.0))
+    found, plain = (configured.scene(METHODS[name], 1, exposure, (0.9,)) for name in ("liquidity_spread", "historical"))
+    liquid = Liquidity.of(INSTRUMENTS, [LiquidityTerms(*t) for t in TERMS], 2.0)
+    by_hand = [0.5 * (0.01 if i.symbol == TERMS[0][0] else 0.004 if i.asset_class is AssetClass.EQUITY else 0.0) for i in INSTRUMENTS]
+    by_hand = [0.005 if i.symbol == TERMS[1][0] else h for i, h in zip(INSTRUMENTS, by_hand, strict=True)]
+    assert liquid.half_spread == pytest.approx(by_hand)
+    cost = np.abs(exposure) * by_hand
+    for (number, _), (before, _) in ((found.numbers[0], plain.numbers[0]), (found.numbers[0][::-1], plain.numbers[0][::-1])):
+        assert number.value == pytest.approx(before.value + cost.sum(), rel=1e-9)
+        parts = exposure * (found.moves @ number.gradient)
+        assert parts == pytest.approx(exposure * (plain.moves @ before.gradient) + cost, rel=1e-9)
+    assert "no_liquidity_terms" in found.status(0)
+
+
+def test_a_position_that_takes_days_to_sell_is_exposed_for_longer() -> None:
+    exposure = np.zeros(COUNT)
+    column = next(c for c, i in enumerate(INSTRUMENTS) if i.asset_class is AssetClass.EQUITY and i.symbol != TERMS[1][0])
+    exposure[column] = 1e5
+    configured = Challengers(BOOK, window(), ModelConfiguration(liquidity=TERMS))
+    found, plain = (configured.scene(METHODS[name], 1, exposure, (0.9,)) for name in ("liquidity_horizon", "historical"))
+    slow = np.sqrt((1 + 4) * (1 + 8) / (6 * 4))
+    assert found.numbers[0][0].value == pytest.approx(slow * plain.numbers[0][0].value, rel=1e-9)
+    assert found.status(0) == []
+
+
+@pytest.mark.parametrize("node", [0, 5], ids=["dollars", "euros"])
+def test_a_sobol_set_runs_along_the_node_s_own_pnl(node: int) -> None:
+    """It agrees with independent draws of the same law, and moves far less from seed to seed, in whatever currency."""
+    exposure = np.where(LAYOUT.is_cash, 0.0, np.random.default_rng(4).normal(size=COUNT) * 1e5)
+    found = np.array(
+        [
+            [
+                Challengers(BOOK, window(), ModelConfiguration(seed=seed))
+                .scene(METHODS[name], BOOK.nodes[node].node_id, exposure, (0.99,))
+                .numbers[0][0]
+                .value
+                for name in ("monte_carlo_sobol", "monte_carlo_normal")
+            ]
+            for seed in range(20)
+        ]
+    )
+    aligned, independent = found.T
+    assert aligned.std() < 0.4 * independent.std()
+    assert abs(aligned.mean() - independent.mean()) < 4.0 * independent.std() / 20**0.5
+
+
+def test_forecasts_over_several_days_are_not_judged_by_one() -> None:
+    ten = RiskResult("run", 1, 10**14, "historical_10d", 10, 0.9, 0, "USD", 1.0, 2.0, 40, 3, 0.0, 0.0, 0.0, "ok")
+    assert list(judge("run", inputs(np.zeros((1, COUNT))), [ten])) == []

@@ -12,7 +12,7 @@ from risk_core.engine.canonical import Evaluator
 from risk_core.engine.configuration import ModelConfiguration
 from risk_core.engine.fold import Bucket, Fold, Refold
 from risk_core.records import DayCloseRow, Fills, Genesis, Heartbeat, Record, RiskResult, ScenarioRow, SourceOpen, Split, Ticks
-from tests.oracle import expected
+from tests.oracle import expected, numbers_of
 from tests.worlds import HOUR_NS, interleave, make_world, small_book
 
 
@@ -62,10 +62,7 @@ def check(log: list[Record], node_ids: tuple[int, ...] | None = None) -> None:
     results, closes = run_fold(log, node_ids)
     wanted = expected(log)
     owned = set(node_ids) if node_ids else None
-    got = {
-        (r.node_id, r.as_of_ns, r.method, r.confidence, r.revision): (r.value_at_risk, r.expected_shortfall, float(r.log_seq))
-        for r in results
-    }
+    got = {(r.node_id, r.as_of_ns, r.method, r.confidence, r.revision): numbers_of(r) for r in results}
     assert got == {k: v for k, v in wanted.results.items() if owned is None or k[0] in owned}
     judged = {
         (d.node_id, d.as_of_ns, d.method, d.confidence, d.revision): (

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from risk_core.conventions import ConventionError
 from risk_core.measures import MeasureError, expected_shortfall, normal_value_at_risk, value_at_risk
-from risk_core.methods import METHODS, MethodError
+from risk_core.methods import METHODS, ONE_DAY, MethodError
 from risk_core.parametric import fit_student_t
 from risk_core.scenarios import ScenarioSet, exponential_weights, volatility_scaled
 from risk_core.suite import SuiteError, VarSuite, var_suite
@@ -34,7 +34,7 @@ def numbers(suite: VarSuite, method: str, confidence: float) -> tuple[float, flo
 
 
 def test_all_methods_at_all_confidences(whole: VarSuite) -> None:
-    assert [(r.method, r.confidence) for r in whole.rows] == [(m, c) for m in METHODS for c in (0.95, 0.975, 0.99, 0.999)]
+    assert [(r.method, r.confidence) for r in whole.rows] == [(m, c) for m in ONE_DAY for c in (0.95, 0.975, 0.99, 0.999)]
     for row in whole.rows:
         assert row.expected_shortfall >= row.value_at_risk * (1 - 1e-9)
         assert row.seconds > 0.0
@@ -42,9 +42,9 @@ def test_all_methods_at_all_confidences(whole: VarSuite) -> None:
             assert interval is not None
             assert interval.level == 0.95
             assert interval.lower is not None
-            assert interval.upper is None or interval.lower < interval.upper
+            assert interval.upper is None or interval.lower <= interval.upper  # a copula on empirical marginals repeats the worst day
             assert interval.standard_error is not None
-            assert abs(value - interval.lower) < 12 * interval.standard_error
+            assert abs(value - interval.lower) <= 12 * interval.standard_error + 1e-9 * abs(value)
 
 
 @pytest.mark.parametrize("confidence", [0.95, 0.99])
@@ -126,7 +126,7 @@ def test_tables_show_every_row(whole: VarSuite) -> None:
     shown = console.export_text()
     html = whole._repr_html_()
     assert html.count("<tr") == 1 + len(whole.rows)
-    for method in METHODS.values():
+    for method in ONE_DAY.values():
         assert method.label in shown
         assert method.label in html
     assert "400 scenarios, 95% intervals" in shown
@@ -136,10 +136,10 @@ def test_the_picture_has_the_distribution_and_every_tail(whole: VarSuite, tmp_pa
     picture = whole.picture(0.95)
     root = xml.fromstring(picture.save(tmp_path / "tails.svg").read_text())
     space = "{http://www.w3.org/2000/svg}"
-    assert len(root.findall(f"{space}circle")) == len(METHODS)
+    assert len(root.findall(f"{space}circle")) == len(ONE_DAY)
     assert len(root.findall(f"{space}rect")) > 10
     told = " ".join(t.text or "" for t in root.iter(f"{space}text"))
-    assert all(m.label in told for m in METHODS.values())
+    assert all(m.label in told for m in ONE_DAY.values())
     assert picture._repr_svg_() == picture.svg
     assert "0.99" in whole.picture().svg
     with pytest.raises(SuiteError, match=r"no confidence 0\.9;"):

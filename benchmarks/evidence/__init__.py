@@ -1,0 +1,1 @@
+"""How near the truth each registered method comes: simulation from laws whose value at risk and expected shortfall are known."""
