@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build-images.sh [NAME...]: the local images, from Debian trixie and Maven Central through this machine's own settings. All of them without names.
+# build-images.sh [NAME...]: the local images, from Debian trixie and Maven Central through this machine's own settings. All of them but plimsoll-ray without names.
 # An image carries a label with the hash of what it was made from; one whose label still fits is not built again.
 #
 #   base        Debian trixie                                     plimsoll/base:trixie
@@ -9,6 +9,7 @@
 #   valkey                                                        plimsoll/valkey:8.1
 #   prometheus                                                    plimsoll/prometheus:2.53
 #   plimsoll    our own processes                                 plimsoll/plimsoll:dev
+#   plimsoll-ray  … with Ray, only when named                     plimsoll/plimsoll-ray:dev
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . docker/lib.sh
@@ -64,12 +65,15 @@ make_pulsar() {
   rm -rf $context
 }
 
-make_plimsoll() {
+make_plimsoll() { build_ours plimsoll/plimsoll:dev; }
+make_plimsoll-ray() { build_ours plimsoll/plimsoll-ray:dev --build-arg EXTRA=ray; }
+
+build_ours() { # image, further options of `docker build`
   local inputs
   # What the image is made of is what .dockerignore lets through: tracked files and new ones, no caches.
   inputs=$(git ls-files -z --cached --others --exclude-standard -- Dockerfile .dockerignore pyproject.toml requirements risk_core services db console |
     LC_ALL=C sort -zu | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -c1-24)-$(inputs_of $python)
-  build plimsoll/plimsoll:dev "$inputs" . --build-arg "BASE=$python"
+  build "$1" "$inputs" . --build-arg "BASE=$python" "${@:2}"
 }
 
 mkdir -p build

@@ -36,7 +36,7 @@ from services.common.status import RunStatus
 from services.ingest.driver import FeedDriver
 from services.ingest.log_state import LogState
 from services.ingest.replay import FLUSH_SECONDS_MAX, Replayer
-from services.jobs.pool import ProcessPool
+from services.jobs.pool import open_pool
 from services.jobs.runner import JobPorts, JobRunner, job_loop
 from services.jobs.runner import Observer as JobObserver
 from services.recorder.loop import Recorded, record_loop
@@ -111,7 +111,7 @@ class Embedded:
         span = self.replayer.span
         self._first_ns, self._last_ns = self.feed.day(span.days[0]).close_ns, self.feed.day(span.days[-1]).close_ns
         self.challenged = any(not m.streamed for m in methods_named(s.model.methods))
-        self.pool = ProcessPool(self.group.stop.is_set)
+        self.pool = open_pool(s.jobs, calculation, self.group.stop.is_set)
         self.jobs = JobRunner(JobPorts(u.jobs, u.results, u.runs, u.publisher, u.clock, self.observer, self.pool.calculate, calculation))
         settings = WorkerSettings(worker_name(s.worker_name), s.shards.count, 0, s.shards.lease_seconds, s.history.pending_max)
         self.worker = RiskWorker(ports, settings)

@@ -18,6 +18,7 @@ owner=$(made database_owner "${DATABASE_PASSWORD:-}")
 reader=$(made database_reader "${DATABASE_READER_PASSWORD:-}")
 api_key=$(made api_key "${API_KEY:-}")
 grafana=$(made grafana_admin "${GRAFANA_PASSWORD:-}")
+ray_token=$(made ray_token '')
 
 # Each folder is a volume of its own; the modes let the one service that mounts it read it under its own user id.
 cd /run/plimsoll
@@ -25,8 +26,10 @@ printf '%s' "$owner" | put services/database_owner 0400
 printf '%s' "$reader" | put services/database_reader 0400
 printf '%s' "$grafana" | put services/grafana_admin 0400
 printf '%s' "$api_key" | put services/api_key 0400
+printf '%s' "$ray_token" | put services/ray_token 0400
 printf 'timescaledb:5432:*:plimsoll:%s\n' "$owner" | put services/pgpass 0600
 printf '%s' "$owner" | put database/owner 0444
 printf '%s' "$reader" | put database/reader 0444
+printf '%s' "$ray_token" | put ray/token 0400
 printf '%s' "$reader" | put grafana/reader 0444
 printf '%s' "$grafana" | put grafana/admin 0444

@@ -10,7 +10,8 @@ from fastapi.openapi.utils import get_openapi
 
 from services.api.problems import MEDIA_TYPE, Problem
 from services.api.shapes import DayClosePage, FillPage, HealthItem, HistoryPage, MethodList, NodeList, RunItem, SnapshotItem, SnapshotList
-from services.common.evidence_shapes import Change, Components, Explanation, Positions
+from services.common.backtests import BacktestList
+from services.common.evidence_shapes import Attribution, Change, Components, Explanation, Positions
 
 REF: Final = "#/components/schemas/{name}"
 SHAPES: Final = (
@@ -21,11 +22,13 @@ SHAPES: Final = (
     HistoryPage,
     MethodList,
     DayClosePage,
+    BacktestList,
     FillPage,
     Components,
     Positions,
     Explanation,
     Change,
+    Attribution,
     HealthItem,
     Problem,
 )

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from risk_core.methods import methods_named
 from services.api.board import Board
 from services.api.context import CurrentRun
 from services.api.limits import Bulkhead
@@ -45,16 +46,32 @@ from services.api.shapes import (
 )
 from services.api.stream import Hub, Subscriber
 from services.api.views import fill_item, history_item, method_numbers, node_item, run_item
-from services.common.evidence_shapes import Change, Components, Evidence, Explanation, NoEvidence, Positions, ResultId
+from services.common.backtests import BacktestList, Outcome, backtests, judged_days
+from services.common.evidence_shapes import (
+    Attribution,
+    Change,
+    Components,
+    Evidence,
+    Explanation,
+    NoEvidence,
+    Positions,
+    ResultId,
+    UnknownGrouping,
+)
 from services.common.health import CheckResult, Health, Unhealthy, checked
 from services.common.metrics import Metrics
 from services.common.ports import FillFilter, HistoryFilter, Queries
 from services.common.snapshot_payload import day_close_item
 from services.common.status import RunStatus
 
-HORIZON_DAYS = 1
 RESULT_FORM = "node:as_of_ns:method:confidence[:revision]"
 ResultPath = Annotated[str, Path(max_length=200, description=RESULT_FORM, examples=["1:1714593600000000000:historical:0.99"])]
+GroupingQuery = Annotated[
+    str, Query(max_length=200, description="instrument, portfolio, desk, currency, asset_class, or tag:KEY", examples=["desk"])
+]
+RobustQuery = Annotated[bool, Query(description="Smooth what is read off single scenarios (Harrell and Davis)")]
+OutcomeQuery = Annotated[Outcome, Query(description="Profit and loss of the positions of the close before, or with the day's trades")]
+WindowQuery = Annotated[int, Query(ge=1, le=1_000, description="Judged days, the newest", examples=[250])]
 SinceQuery = Annotated[str, Query(max_length=200, description=f"An older result of the same node, {RESULT_FORM}")]
 
 
@@ -168,7 +185,7 @@ def history_routes(parts: Parts) -> APIRouter:
         items: list[MethodNumbers] = []
         with parts.history:
             for method in context.configuration.methods:
-                where = HistoryFilter(context.run.run_id, node_id, method=method, horizon_days=HORIZON_DAYS)
+                where = HistoryFilter(context.run.run_id, node_id, method=method, horizon_days=methods_named((method,))[0].horizon_days)
                 items += method_numbers(parts.queries.results(where, len(context.configuration.confidences)).rows)
         return answer(MethodList(node_id, items))
 
@@ -191,6 +208,22 @@ def history_routes(parts: Parts) -> APIRouter:
         with parts.history:
             rows, following = oldest_first(parts.queries.day_closes, where, limit, cursor, genesis.emit_from_ns, 0)
         return answer(DayClosePage([day_close_item(r) for r in rows], following))
+
+    @router.get(
+        "/nodes/{node_id}/backtests",
+        responses=returns(BacktestList, "Zones and tests of every method", 404, 422, 503),
+        summary="Methods of a node against what happened: traffic-light zones and tests over the last judged days",
+    )
+    def judged(
+        node_id: NodePath, confidence: ConfidenceQuery = None, window: WindowQuery = 250, outcome: OutcomeQuery = "hypothetical"
+    ) -> Response:
+        context = parts.run.get()
+        context.node(node_id)
+        level = context.confidence(confidence)
+        methods = methods_named(context.configuration.methods)
+        with parts.history:
+            days = judged_days(parts.queries, context.run.run_id, node_id, methods, level, window)
+        return answer(backtests(node_id, level, window, outcome, days))
 
     @router.get(
         "/nodes/{node_id}/fills",
@@ -231,6 +264,18 @@ def history_routes(parts: Parts) -> APIRouter:
     def change(result_id: ResultPath, since: SinceQuery) -> Response:
         found, older = _result(parts, "result_id", result_id), _result(parts, "since", since)
         return _evidence(parts, lambda: parts.evidence.change(found, older))
+
+    @router.get(
+        "/results/{result_id}/attribution",
+        responses=returns(Attribution, "Groups that sum to VaR and ES", 404, 422, 503),
+        summary="A result by groups of holdings: component, marginal, standalone and incremental VaR and ES",
+    )
+    def attribution(result_id: ResultPath, by: GroupingQuery = "instrument", robust: RobustQuery = False) -> Response:
+        found = _result(parts, "result_id", result_id)
+        try:
+            return _evidence(parts, lambda: parts.evidence.attribution(found, by, robust))
+        except UnknownGrouping as error:
+            raise invalid(f"by: {error}") from None
 
     return router
 
@@ -277,13 +322,14 @@ def _filter(
     context = parts.run.get()
     context.node(node_id)
     from_ns, to_ns = time_range(from_, to)
+    named = context.method(method)
     return HistoryFilter(
         run_id=context.run.run_id,
         node_id=node_id,
         from_ns=from_ns,
         to_ns=to_ns,
-        method=context.method(method),
-        horizon_days=HORIZON_DAYS,
+        method=named,
+        horizon_days=methods_named((named,))[0].horizon_days,
         confidence=context.confidence(confidence),
         all_revisions=all_revisions,
     )

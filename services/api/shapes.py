@@ -110,6 +110,21 @@ class SnapshotList(Struct, frozen=True):
     snapshots: list[SnapshotItem]
 
 
+Spread = Annotated[
+    float | None,
+    Meta(description="Standard error, or bound of the interval of coverage 0.95; null where the sample sets none", examples=[4210.5]),
+]
+
+
+Measures = Annotated[
+    dict[str, float] | None,
+    Meta(
+        description="Other measures of the same scenarios, losses positive; null for methods that have none",
+        examples=[{"spectral_risk": 5120.25}],
+    ),
+]
+
+
 class HistoryItem(Struct, frozen=True, gc=False):
     """One final result."""
 
@@ -123,6 +138,13 @@ class HistoryItem(Struct, frozen=True, gc=False):
     stale_share: Share
     proxied_share: Share
     thin_share: Share
+    var_error: Spread = None
+    var_lower: Spread = None
+    var_upper: Spread = None
+    es_error: Spread = None
+    es_lower: Spread = None
+    es_upper: Spread = None
+    measures: Measures = None
 
 
 class HistoryPage(Struct, frozen=True):
@@ -143,6 +165,13 @@ class MethodNumbers(Struct, frozen=True, gc=False):
     var: Loss
     es: Loss
     status: Status
+    var_error: Spread = None
+    var_lower: Spread = None
+    var_upper: Spread = None
+    es_error: Spread = None
+    es_lower: Spread = None
+    es_upper: Spread = None
+    measures: Measures = None
 
 
 class MethodList(Struct, frozen=True):

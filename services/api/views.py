@@ -70,7 +70,20 @@ def history_item(row: RiskResult) -> HistoryItem:
         stale_share=row.stale_share,
         proxied_share=row.proxied_share,
         thin_share=row.thin_share,
+        **_spread(row),
+        measures=row.measures,
     )
+
+
+def _spread(row: RiskResult) -> dict[str, float | None]:
+    return {
+        "var_error": row.value_at_risk_error,
+        "var_lower": row.value_at_risk_lower,
+        "var_upper": row.value_at_risk_upper,
+        "es_error": row.expected_shortfall_error,
+        "es_lower": row.expected_shortfall_lower,
+        "es_upper": row.expected_shortfall_upper,
+    }
 
 
 def method_numbers(rows: Iterable[RiskResult]) -> list[MethodNumbers]:
@@ -86,6 +99,8 @@ def method_numbers(rows: Iterable[RiskResult]) -> list[MethodNumbers]:
             var=row.value_at_risk,
             es=row.expected_shortfall,
             status=row.status,
+            **_spread(row),
+            measures=row.measures,
         )
         for row in sorted(known, key=lambda r: r.confidence)
         if row.as_of_ns == known[0].as_of_ns

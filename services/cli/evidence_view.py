@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from services.common.evidence_shapes import Change, Explanation, Reproduction
+from services.common.evidence_shapes import Attribution, AttributionItem, AttributionPart, Change, Explanation, Reproduction
 
 CONTRIBUTORS = 3
 PARTS = 5
@@ -54,6 +56,43 @@ def change_view(change: Change) -> Table:
         if rest:
             table.add_row(f"  {len(rest)} more", f"{sum(p.var for p in rest):+,.2f}", f"{sum(p.es for p in rest):+,.2f}")
     table.add_row(f"[bold]{change.result_id}", f"{change.value_at_risk:,.2f}", f"{change.expected_shortfall:,.2f}")
+    return table
+
+
+def attribution_view(a: Attribution) -> Group:
+    """Return VaR and ES by group, each a table whose components add up to its last line."""
+    smoothed = f", smoothed from {a.value_at_risk:,.2f}" if a.robust and a.total_var != a.value_at_risk else ""
+    head = Text.from_markup(
+        f"[bold]{a.result_id}[/]  {a.as_of[:10]}, {a.method} at {a.confidence:.1%}, by {a.by}\n"
+        f"VaR [bold]{a.total_var:,.2f}[/]{smoothed}  ES [bold]{a.total_es:,.2f}[/] {a.currency}"
+        + (f"\n{a.stand_ins} vectors have no number by this method: historical simulation stands in" if a.stand_ins else "")
+    )
+    return Group(
+        head,
+        _attribution_table(a, "VaR", lambda i: i.var, a.total_var, a.diversification_var),
+        _attribution_table(a, "ES", lambda i: i.es, a.total_es, a.diversification_es),
+    )
+
+
+def _attribution_table(
+    a: Attribution, name: str, part_of: Callable[[AttributionItem], AttributionPart], total: float, diversification: float
+) -> Table:
+    table = Table(title=f"{name} by {a.by}, {a.currency}", caption=f"diversification benefit {diversification:,.2f}")
+    for column in (a.by, "market value", "component", "share", "marginal", "standalone", "incremental"):
+        table.add_column(column, justify="left" if column == a.by else "right")
+    for item in sorted(a.items, key=lambda i: -part_of(i).component):
+        p = part_of(item)
+        table.add_row(
+            Text(item.label),
+            f"{item.market_value:,.0f}",
+            f"{p.component:,.2f}",
+            "" if p.share is None else f"{p.share:.1%}",
+            "" if p.marginal is None else f"{p.marginal:.5f}",
+            f"{p.standalone:,.2f}",
+            f"{p.incremental:,.2f}",
+        )
+    alone = sum(part_of(i).standalone for i in a.items)
+    table.add_row("[bold]total", f"{sum(i.market_value for i in a.items):,.0f}", f"[bold]{total:,.2f}", "", "", f"{alone:,.2f}", "")
     return table
 
 

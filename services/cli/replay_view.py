@@ -7,13 +7,14 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from risk_core.book import Node
-from risk_core.records import RiskResult
+from risk_core.records import SPREAD, RiskResult
 from services.common.schemas import utc_text
 from services.common.status import RunStatus
 
@@ -101,6 +102,8 @@ def summary(status: RunStatus, rows: Sequence[RiskResult], nodes: Sequence[Node]
             "value_at_risk": row.value_at_risk,
             "expected_shortfall": row.expected_shortfall,
             "status": row.status,
+            **{name: getattr(row, name) for name in SPREAD},
+            **(row.measures or {}),
         }
     return {
         "days": status.days_done,
@@ -121,19 +124,38 @@ def print_json(value: dict[str, object]) -> None:
     sys.stdout.flush()
 
 
+HEADINGS: Final = (
+    ("node", "left"),
+    ("", "left"),
+    ("method", "left"),
+    ("VaR", "right"),
+    ("95 % interval", "right"),
+    ("ES", "right"),
+    ("95 % interval", "right"),
+    ("status", "left"),
+)
+
+
 def result_table(rows: Sequence[RiskResult], nodes: Sequence[Node], confidence: float) -> Table:
     """Return the newest numbers of one confidence as a table."""
     table = Table(title=f"VaR and ES at {confidence:.1%}, as of {_date(max((r.as_of_ns for r in rows), default=None))}")
-    for heading, justify in (("node", "left"), ("", "left"), ("method", "left"), ("VaR", "right"), ("ES", "right"), ("status", "left")):
+    for heading, justify in HEADINGS:
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     names = {n.node_id: n.name for n in nodes}
     last = None
     for r in sorted(rows, key=lambda r: (r.node_id, r.method)):
         if r.confidence == confidence:
             name = names.get(r.node_id, str(r.node_id)) if r.node_id != last else ""
-            table.add_row(name, r.currency, r.method, f"{r.value_at_risk:,.0f}", f"{r.expected_shortfall:,.0f}", r.status)
+            var = f"{r.value_at_risk:,.0f}", _interval(r.value_at_risk_lower, r.value_at_risk_upper)
+            es = f"{r.expected_shortfall:,.0f}", _interval(r.expected_shortfall_lower, r.expected_shortfall_upper)
+            table.add_row(name, r.currency, r.method, *var, *es, r.status)
             last = r.node_id
     return table
+
+
+def _interval(lower: float | None, upper: float | None) -> str:
+    low, high = ("?" if bound is None else f"{bound:,.0f}" for bound in (lower, upper))
+    return "" if lower is upper is None else f"{low} to {high}"
 
 
 def _date(ns: int | None) -> str:

@@ -85,8 +85,30 @@ class _Book(_Wire):
     default_proxy_id: Int32 | None
 
 
+class _Tag(_Wire):
+    instrument_id: Int32
+    key: str
+    value: str
+
+
+class _TaggedBook(_Book):
+    """A book that may have tags. Without them it is written as `_Book`: the bytes, and so the run, of such a book are as ever."""
+
+    tags: tuple[_Tag, ...] = ()
+
+
 class _Genesis(_Wire):
     book: _Book
+    feed_hash: str
+    book_hash: str
+    nonce: str
+    emit_from_ns: Int64
+    cadence_ns: Int64
+    configuration: str
+
+
+class _TaggedGenesis(_Wire):
+    book: _TaggedBook
     feed_hash: str
     book_hash: str
     nonce: str
@@ -192,6 +214,16 @@ def _packed(body_type: type[records.Body], wire_type: type[_Wire], forward: Call
     return BodyFormat(encode, decode)
 
 
+def _genesis() -> BodyFormat:
+    """Return the format of the genesis: one type reads both forms, the shorter is written where it says all."""
+    plain, tagged = _packed(records.Genesis, _Genesis), _packed(records.Genesis, _TaggedGenesis)
+
+    def encode(body: records.Genesis) -> bytes:
+        return (tagged if body.book.tags else plain).encode(body)
+
+    return BodyFormat(encode, tagged.decode)
+
+
 _INT64: Final = np.dtype("<i8")
 _FLOAT64: Final = np.dtype("<f8")
 _INT32: Final = np.dtype("<i4")
@@ -233,7 +265,7 @@ KIND_OF: Final[Mapping[type[records.Body], int]] = {
 """Numbers are for ever: a retired body's is not given to another."""
 
 _CURRENT: Final[Mapping[int, BodyFormat]] = {
-    1: _packed(records.Genesis, _Genesis),
+    1: _genesis(),
     2: _packed(records.SourceOpen, _SourceOpen),
     3: _packed(records.SourceClose, _SourceClose),
     4: _packed(records.Heartbeat, _Heartbeat),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -46,6 +47,14 @@ class SnapshotSettings(_Section):
     ttl_seconds: int = Field(86_400, ge=10, description="time to live of a snapshot; quiet books are refreshed before it ends")
 
 
+class LiquiditySettings(_Section):
+    """What it costs and how long it takes to trade."""
+
+    spread: float = Field(0.0, ge=0.0, allow_inf_nan=False, description="mean bid-ask spread, relative to the price")
+    spread_volatility: float = Field(0.0, ge=0.0, allow_inf_nan=False, description="its standard deviation")
+    liquidation_days: float = Field(1.0, ge=0.0, le=10_000.0, description="days to sell a position")
+
+
 class ModelSettings(_Section):
     """What is calculated: part of the run id."""
 
@@ -59,6 +68,12 @@ class ModelSettings(_Section):
     cadence_seconds: float = Field(0.0, ge=0.0, description="bucket length of event time; 0: day closes only")
     stale_after_seconds: float = Field(72_000.0, gt=0.0, description="age of a price that counts as stale")
     degraded_share: float = Field(0.05, ge=0.0, le=1.0, description="proxied or stale share above which a result is degraded")
+
+    liquidity: dict[str, LiquiditySettings] = Field(
+        default_factory=dict,
+        description='terms by symbol or asset class: {"equity": {"spread": 0.0005, "spread_volatility": 0.0003, "liquidation_days": 2}}',
+    )
+    liquidity_multiplier: float = Field(3.0, ge=0.0, le=100.0, description="standard deviations by which spreads are stressed")
 
     @field_validator("methods")
     @classmethod
@@ -108,6 +123,23 @@ class ShardSettings(_Section):
     count: int = Field(1, ge=1, le=4096, description="shards of the book")
     lease_seconds: float = Field(5.0, gt=0.5, description="time after which a silent worker's shard is taken over")
     per_worker_target: int = Field(0, ge=0, description="shards a worker takes at once, more only when nobody else does; 0 takes all")
+
+
+class JobsSettings(_Section):
+    """Where challengers are calculated: never part of the run id."""
+
+    pool: Literal["process", "ray"] = Field("process", description="a process beside the service's, or a Ray cluster (extra ray)")
+    ray_address: str = Field("local", description="local: a cluster of this process alone; ray://host:10001; host:6379 or auto on a node")
+
+    @field_validator("ray_address")
+    @classmethod
+    def _ray_address(cls, address: str) -> str:
+        where = urlsplit(address if "://" in address else f"//{address}")
+        if address not in ("local", "auto") and not (where.scheme in ("", "ray") and where.hostname and where.port and not where.path):
+            raise ValueError(
+                "must be local, auto, ray://host:port of a cluster elsewhere, or host:port of the cluster this machine is a node of"
+            )
+        return address
 
 
 class LiveSettings(_Section):
@@ -166,6 +198,7 @@ class Settings(BaseSettings):
     replay: ReplaySettings = ReplaySettings()  # type: ignore[call-arg]
     live: LiveSettings = LiveSettings()  # type: ignore[call-arg]
     shards: ShardSettings = ShardSettings()  # type: ignore[call-arg]
+    jobs: JobsSettings = JobsSettings()  # type: ignore[call-arg]
     ingest: IngestSettings = IngestSettings()  # type: ignore[call-arg]
     api: ApiSettings = ApiSettings()  # type: ignore[call-arg]
     metrics: MetricsSettings = MetricsSettings()  # type: ignore[call-arg]

@@ -18,8 +18,10 @@ from risk_core.engine.valuation import exposures, market_values
 from risk_core.methods import methods_named
 from risk_core.records import Genesis, RiskResult
 from services.common.codec import decode
+from services.common.evidence_groups import groupings
 from services.common.evidence_moment import ENTRIES_MAX, Moment, from_checkpoint, from_log
 from services.common.evidence_shapes import (
+    Attribution,
     Change,
     ComponentItem,
     Components,
@@ -31,6 +33,7 @@ from services.common.evidence_shapes import (
     Reproduction,
     ResultId,
     TailScenario,
+    UnknownGrouping,
 )
 from services.common.evidence_weights import scenario_weights
 from services.common.iso import iso_from_ns
@@ -147,6 +150,17 @@ class StoredEvidence:
             since_expected_shortfall=before.expected_shortfall,
             steps=Changes(node, *moments).steps(),
         )
+
+    def attribution(self, result: ResultId, by: str = "instrument", robust: bool = False) -> Attribution:
+        """Split a stored result over groups of holdings, by its own method or, if `robust`, with order statistics smoothed."""
+        from services.common.evidence_attribution import attribution  # brings most of the library with it
+
+        run, genesis, node = self._node(result.node_id)
+        known = groupings(genesis.book)
+        if by not in known:
+            raise UnknownGrouping(f"{by[:80]!r} is no grouping of this book; it has {', '.join(known)}")
+        stored = self._stored(run, result)
+        return attribution(self._at(genesis, node, stored), node, stored, by, robust)
 
     def reproduce(self, result: ResultId) -> Reproduction:
         """Calculate a result again and compare bit for bit."""
@@ -312,6 +326,7 @@ class _View:
             ],
             sum_component_var=math.fsum(component_var),
             sum_component_es=math.fsum(component_es),
+            groupings=groupings(self.moment.evaluator.index.book),
         )
 
     def positions(self) -> list[PositionItem]:
@@ -340,7 +355,7 @@ class _View:
         part = np.maximum(np.abs(tail.es_weights * tail.pnl), np.abs(tail.var_weights * tail.pnl))
         depends = np.flatnonzero((tail.var_weights != 0.0) | (tail.es_weights != 0.0))
         listed = sorted(depends.tolist(), key=lambda a: (-part[a], a))[:SCENARIOS_MAX]
-        if methods_named((method,))[0].scenario_set.simulated:
+        if not methods_named((method,))[0].dated:
             dates = [f"draw {a}" for a in range(len(tail.pnl))]
         else:
             dates = [self.window.dates[slot] for slot in self.window.age_order().tolist()]
@@ -374,5 +389,10 @@ def _compared(stored: RiskResult, moment: Moment) -> Reproduction:
 
 def _written(row: RiskResult) -> dict[str, str]:
     """Return every field as text; floating-point numbers in hexadecimal, which shows every bit."""
-    values = ((f.name, getattr(row, f.name)) for f in dataclasses.fields(row))
-    return {name: value.hex() if isinstance(value, float) else str(value) for name, value in values}
+    return {f.name: _exact(getattr(row, f.name)) for f in dataclasses.fields(row)}
+
+
+def _exact(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_exact(value[name])}" for name in sorted(value))
+    return value.hex() if isinstance(value, float) else str(value)

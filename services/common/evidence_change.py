@@ -47,7 +47,7 @@ class Changes:
         self._layout: MarketLayout = evaluator.layout
         self._currency = evaluator.node_currency[[after[1].row_of(node.node_id)]]
         self._book = evaluator.index.book
-        self._seed = evaluator.configuration.seed
+        self._configuration = evaluator.configuration
         ids = evaluator.index.instrument_ids
         symbols = {i.instrument_id: i.symbol for i in self._book.instruments}
         self._symbols = [symbols[k] for k in ids]
@@ -98,7 +98,7 @@ class Changes:
 
     def _numbers(self, s: Situation) -> Numbers:
         if self._challengers is None or self._challengers[0] is not s.rows:
-            self._challengers = s.rows, Challengers(self._book, s.rows, self._seed)
+            self._challengers = s.rows, Challengers(self._book, s.rows, self._configuration)
         exposure = exposures(self._layout, s.quantity[None, :], s.price, self._currency)[0]
         scene = self._challengers[1].scene(methods_named((s.method,))[0], self._node.node_id, exposure, (s.confidence,))
         ((var, es),) = scene.numbers

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from risk_core.book import Node
 from risk_core.engine.canonical import Evaluator
@@ -40,11 +41,21 @@ class Moment:
         """Return the node's row in the arrays."""
         return self.evaluator.node_ids.index(node_id)
 
+    def holdings(self, node_id: int) -> dict[int, NDArray[np.int64]]:
+        """Return the quantities of a node's portfolios, int64[N] in millionths, by node id: they sum to the node's own."""
+        index, kept = self.evaluator.index, self.bucket.state["holdings"]
+        found: dict[int, NDArray[np.int64]] = {}
+        for (portfolio, instrument), quantity in zip(kept["portfolio_keys"].tolist(), kept["portfolio_quantity"].tolist(), strict=True):
+            if node_id in index.ancestors[portfolio]:
+                row = found.setdefault(portfolio, np.zeros(len(index.instrument_ids), np.int64))
+                row[index.column_of[instrument]] = quantity
+        return found
+
     def challengers(self) -> Challengers:
         """Return what evaluates the methods that are not streamed. It brings most of the library with it: loaded when it is asked for."""
         from risk_core.engine.challengers import Challengers
 
-        return Challengers(self.evaluator.index.book, self.rows, self.evaluator.configuration.seed)
+        return Challengers(self.evaluator.index.book, self.rows, self.evaluator.configuration)
 
     def results(self, node_id: int, method: str) -> list[RiskResult]:
         """Return the node's rows of a method, calculated again."""
@@ -89,7 +100,7 @@ def from_checkpoint(run: Run, genesis: Genesis, checkpoint: Checkpoint, store: R
         fees=holdings.fees,
         shock=None,
         proxied=None,
-        state={},
+        state={"holdings": state["fold"]["holdings"]},
     )
     return Moment(evaluator, bucket, tuple(rows), "checkpoint")
 

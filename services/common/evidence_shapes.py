@@ -18,6 +18,10 @@ class NoEvidence(LookupError):
     """Nothing kept stands behind this node and time; the message says what is."""
 
 
+class UnknownGrouping(ValueError):
+    """A grouping that the book does not have; the message says which it has."""
+
+
 class ComponentItem(Struct, frozen=True, gc=False):
     """One instrument's part. `component_var` over all instruments sums to VaR; `marginal_var` is VaR per unit of exposure."""
 
@@ -45,6 +49,7 @@ class Components(Struct, frozen=True):
     items: list[ComponentItem]
     sum_component_var: Loss
     sum_component_es: Loss
+    groupings: Annotated[list[str], Meta(description="What /results/{id}/attribution can group by", examples=[["instrument", "desk"]])]
 
 
 class PositionItem(Struct, frozen=True, gc=False):
@@ -158,6 +163,54 @@ class Change(Struct, frozen=True):
     steps: list[ChangeStep]
 
 
+class AttributionPart(Struct, frozen=True, gc=False):
+    """What a group has to do with one number, in the node's currency."""
+
+    component: Annotated[float, Meta(description="The group's part by the gradient: sums to the total; negative for a hedge")]
+    share: Annotated[float | None, Meta(description="Component over total; null where the total is zero")]
+    marginal: Annotated[float | None, Meta(description="Component per unit of gross value; null where that is zero")]
+    standalone: Annotated[float, Meta(description="The number of the group alone")]
+    incremental: Annotated[float, Meta(description="The number of the whole minus that of the whole without the group; does not sum")]
+
+
+class AttributionItem(Struct, frozen=True, gc=False):
+    """One group of holdings."""
+
+    key: Annotated[str, Meta(description="Instrument or node id, or the value; empty for what has none", examples=["tech"])]
+    label: Annotated[str, Meta(examples=["tech"])]
+    market_value: Annotated[float, Meta(description="Net, in the node's currency")]
+    gross_value: Annotated[float, Meta(description="Sum of absolute market values, netted by instrument")]
+    var: AttributionPart
+    es: AttributionPart
+
+
+class Attribution(Struct, frozen=True):
+    """A stored number by groups of holdings, those with the largest part in VaR first."""
+
+    result_id: Annotated[str, Meta(examples=["1:1714593600000000000:historical:0.99:0"])]
+    node_id: int
+    as_of: IsoTime
+    as_of_ns: ExactTime
+    method: str
+    confidence: Confidence
+    currency: str
+    value_at_risk: Loss
+    expected_shortfall: Loss
+    status: Status
+    by: Annotated[str, Meta(examples=["desk", "tag:sector"])]
+    robust: bool
+    measure: Annotated[
+        str, Meta(description="What made the totals: empirical, smooth, normal, student_t, cornish_fisher or peaks", examples=["smooth"])
+    ]
+    total_var: Annotated[float, Meta(description="What components sum to: the result, or with robust its smoothed estimate")]
+    total_es: float
+    diversification_var: Annotated[float, Meta(description="Sum of standalone VaR minus the total")]
+    diversification_es: float
+    stand_ins: Annotated[int, Meta(description="Vectors for which the method has no number: historical simulation stands in")]
+    items: list[AttributionItem]
+    groupings: Annotated[list[str], Meta(description="What `by` may be for this book")]
+
+
 @dataclass(frozen=True, slots=True)
 class ResultId:
     """Name of a result within a run: node:as_of_ns:method:confidence[:revision], the newest revision when left out."""
@@ -208,6 +261,10 @@ class Evidence(Protocol):
 
     def change(self, result: ResultId, since: ResultId) -> Change:
         """Split the difference of two results of one node."""
+        ...
+
+    def attribution(self, result: ResultId, by: str = "instrument", robust: bool = False) -> Attribution:
+        """Split a stored result over groups of holdings. Raises UnknownGrouping for one that the book does not have."""
         ...
 
     def reproduce(self, result: ResultId) -> Reproduction:

@@ -18,14 +18,22 @@ ENGINE_PARTS = (
     "records.py",
     "conventions.py",
     "methods.py",
+    "copulas",
+    "covariance",
     "engine",
     "extreme",
+    "further_measures.py",
+    "liquidity",
     "measures",
     "parametric",
     "scenarios",
+    "tail_intervals.py",
     "tails.py",
     "uncertainty",
+    "volatility",
+    "weighting.py",
 )
+"""What of `risk_core` a number may depend on: a change there is another calculation."""
 
 
 def calculation_hash() -> str:

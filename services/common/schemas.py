@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
-from msgspec.inspect import BoolType, FloatType, IntType, Metadata, NoneType, StrType, UnionType, type_info
+from msgspec.inspect import BoolType, DictType, FloatType, IntType, Metadata, NoneType, StrType, UnionType, type_info
 
 from risk_core.records import DayCloseRow, RiskResult
 from services.common.codec_errors import MalformedRecord
@@ -36,6 +36,12 @@ Confidence = Annotated[float, Meta(gt=0.0, lt=1.0, description="confidence level
 Revision = Annotated[int, Meta(ge=0, description="corrections effective by as_of; the highest counts")]
 Currency = Annotated[str, Meta(description="ISO 4217; the node's own")]
 Loss = Annotated[float | None, Meta(description="a loss is positive; null only where status is not ok")]
+Spread = Annotated[
+    float | None, Meta(description="standard error, or bound of the interval of nominal coverage 0.95; null where the sample sets none")
+]
+Measures = Annotated[
+    dict[str, float] | None, Meta(description="other measures of the same scenarios, losses positive; null for methods that have none")
+]
 Gain = Annotated[float | None, Meta(description="a gain is positive; null only where status is not ok")]
 Share = Annotated[float, Meta(ge=0.0, description="share of gross exposure, 0 to 1")]
 Status = Annotated[str, Meta(description="ok, or what degrades the number")]
@@ -62,6 +68,13 @@ class RiskResultMessage(Struct, frozen=True):
     proxied_share: Share
     thin_share: Share
     status: Status
+    value_at_risk_error: Spread = None
+    value_at_risk_lower: Spread = None
+    value_at_risk_upper: Spread = None
+    expected_shortfall_error: Spread = None
+    expected_shortfall_lower: Spread = None
+    expected_shortfall_upper: Spread = None
+    measures: Measures = None
 
 
 class DayCloseMessage(Struct, frozen=True):
@@ -142,7 +155,8 @@ def json_schema(topic: str) -> dict[str, Any]:
 def broker_schema(topic: str) -> dict[str, Any]:
     """Return the Avro record that a Pulsar schema of type JSON is defined by."""
     fields = [
-        {"name": field.name, "type": _avro_type(type_info(field.type), field.name)} for field in msgspec.structs.fields(MESSAGES[topic])
+        {"name": field.name, "type": _avro_type(type_info(field.type), field.name), **({"default": None} if field.default is None else {})}
+        for field in msgspec.structs.fields(MESSAGES[topic])
     ]
     return {"type": "record", "name": MESSAGES[topic].__name__, "namespace": "plimsoll", "fields": fields}
 
@@ -180,7 +194,7 @@ def _decode(decoder: msgspec.json.Decoder[_Message], payload: bytes) -> dict[str
         raise MalformedRecord("unknown_version", f"schema_version {message.schema_version}; this build reads {SCHEMA_VERSION}")
     values = msgspec.structs.asdict(message)
     del values["schema_version"], values["as_of"]
-    return {name: math.nan if value is None else value for name, value in values.items()}
+    return {name: math.nan if value is None and name in _NULLABLE else value for name, value in values.items()}
 
 
 class _Versioned(Struct):
@@ -209,6 +223,8 @@ def _avro_type(info: Any, name: str) -> Any:
         return _avro_type(info.type, name)
     if isinstance(info, UnionType):
         return sorted((_avro_type(item, name) for item in info.types), key=lambda avro: str(avro) != "null")
+    if isinstance(info, DictType):
+        return {"type": "map", "values": _avro_type(info.value_type, name)}
     for known, avro in _AVRO:
         if isinstance(info, known):
             return avro

@@ -16,8 +16,11 @@ class GenesisMismatch(Exception):
 
 
 def book_hash(book: Book) -> str:
-    """Return the content hash of a book."""
-    return content_hash(msgspec.json.encode(book, order="deterministic"))
+    """Return the content hash of a book; that of one without tags is what it was before there were any."""
+    content = msgspec.to_builtins(book)  # fields in the order of their declaration
+    if not book.tags:
+        del content["tags"]
+    return content_hash(msgspec.json.encode(content))
 
 
 def make_genesis(feed: Feed, book: Book, span: Span, settings: Settings, nonce: str = "") -> Genesis:
@@ -26,6 +29,8 @@ def make_genesis(feed: Feed, book: Book, span: Span, settings: Settings, nonce: 
     Results are emitted for every bucket that ends after the last seeding close.
     """
     model = settings.model
+    terms = tuple((name, t.spread, t.spread_volatility, t.liquidation_days) for name, t in sorted(model.liquidity.items()))
+    _check_terms(book, [name for name, *_ in terms])
     configuration = ModelConfiguration(
         window=model.window,
         methods=model.methods,
@@ -33,6 +38,8 @@ def make_genesis(feed: Feed, book: Book, span: Span, settings: Settings, nonce: 
         stale_after_ns=round(model.stale_after_seconds * NS_PER_SECOND),
         degraded_share=model.degraded_share,
         correction_days=settings.history.checkpoint_keep_days,
+        liquidity=terms,
+        liquidity_multiplier=model.liquidity_multiplier,
     )
     return Genesis(
         book=book,
@@ -43,6 +50,16 @@ def make_genesis(feed: Feed, book: Book, span: Span, settings: Settings, nonce: 
         cadence_ns=round(model.cadence_seconds * NS_PER_SECOND),
         configuration=configuration.to_json(),
     )
+
+
+def _check_terms(book: Book, names: list[str]) -> None:
+    known = {i.symbol for i in book.instruments} | {str(i.asset_class) for i in book.instruments}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise GenesisMismatch(
+            f"RISK_MODEL__LIQUIDITY has terms of {', '.join(unknown)}: neither a symbol nor an asset class of the book; "
+            f"asset classes are {', '.join(sorted({str(i.asset_class) for i in book.instruments}))}"
+        )
 
 
 def check_genesis(logged: Genesis, wanted: Genesis) -> None:

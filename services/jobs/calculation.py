@@ -24,7 +24,7 @@ def calculate(work: Work) -> Calculated:
     genesis = decode(work.genesis).body
     assert isinstance(genesis, Genesis)
     configuration = ModelConfiguration.from_json(genesis.configuration)
-    challengers = Challengers(genesis.book, work.rows, configuration.seed)
+    challengers = Challengers(genesis.book, work.rows, configuration)
     return Calculated(
         results=tuple(challengers.results(work.job.run_id, configuration.challengers, inputs, configuration.confidences)),
         day_closes=tuple(judge(work.job.run_id, inputs, work.forecasts)),

@@ -10,13 +10,13 @@ from typing import Final, Protocol
 
 from risk_core.engine.configuration import ModelConfiguration
 from risk_core.records import DayCloseRow, Genesis, RiskResult
+from services.common.beside import Stopped
 from services.common.codec import decode
 from services.common.job_inputs import inputs_of
 from services.common.outage import Outage
 from services.common.ports import Clock, Job, Jobs, Publisher, ResultStore, Run, RunStore, Unavailable
 from services.common.run_identity import CALCULATION
 from services.common.schemas import encode_day_close, encode_result
-from services.jobs.pool import Stopped
 from services.jobs.work import Calculated, Work
 
 FLUSH_SECONDS: Final = 10.0
@@ -70,7 +70,7 @@ class JobRunner:
 
     ports: JobPorts
     _run: Run | None = None
-    _outage: Outage = field(default_factory=lambda: Outage(logger, "the history or the publisher"))
+    _outage: Outage = field(default_factory=lambda: Outage(logger, "the history, the publisher or the pool"))
 
     def step(self) -> bool:
         """Do one job, if there is one; return whether there was. What is away is asked again at the next call."""

@@ -26,7 +26,7 @@ from services.common.evidence_shapes import Evidence, ResultId
 from services.common.feeds.port import Feed
 from services.common.logs import configure_logging
 from services.common.runtime import worker_name
-from services.main import desk, market
+from services.main import desk, market, zones
 from services.main.user_errors import UserError, errors, user_errors
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def run(
         state = scan(e.payload for e in kept.log_store.entries(0))
         metrics = Metrics()
         nonce = uuid.uuid4().hex if anew else ""
-        service = Embedded(settings, wiring.embedded_universe(settings, where, kept), source, held, state, metrics, anew, nonce)
+        service = Embedded(settings, wiring.embedded_universe(settings, where, kept, stack), source, held, state, metrics, anew, nonce)
         stop = stack.enter_context(stop_on_signal())
         stack.callback(service.close)
         service.start()
@@ -381,6 +381,30 @@ def explain(result: Result, since: Since = None, json_: Json = False) -> None:
 
 
 @app.command()
+def attribution(
+    result: Result,
+    by: Annotated[str, typer.Option("--by", help="instrument, portfolio, desk, currency, asset_class, or tag:KEY.")] = "instrument",
+    robust: Annotated[bool, typer.Option("--robust", help="Smooth what is read off single scenarios (Harrell and Davis).")] = False,
+    json_: Json = False,
+) -> None:
+    """Print who carries the risk of a stored number: component, marginal, standalone and incremental VaR and ES by group."""
+    import msgspec
+
+    from services.cli.evidence_view import attribution_view
+    from services.common.evidence_shapes import UnknownGrouping
+
+    with evidence() as found:
+        try:
+            attributed = found.attribution(result_id(result), by, robust)
+        except UnknownGrouping as error:
+            raise UserError(f"--by: {error}") from None
+        if json_:
+            sys.stdout.write(msgspec.json.encode(attributed).decode() + "\n")
+        else:
+            Console().print(attribution_view(attributed))
+
+
+@app.command()
 def reproduce(result: Result, json_: Json = False) -> None:
     """Calculate a stored number again from the log and the stored scenarios; exit code 1 when it differs."""
     import msgspec
@@ -418,6 +442,7 @@ book_app = typer.Typer(help="Your own book: import, export, compare.", no_args_i
 app.add_typer(book_app, name="book")
 app.add_typer(desk.app, name="desk")
 app.command("publish")(market.publish)
+app.command("zones")(zones.zones)
 
 
 @book_app.command("import")

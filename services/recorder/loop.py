@@ -8,8 +8,8 @@ from threading import Event
 from services.recorder.recorder import BATCH_MAX, Recorder
 
 POLL_SECONDS = 0.2
-GATHER_SECONDS = 0.05
-"""Pause in which entries gather: each transaction costs an fsync, and its thread's time is taken from live numbers."""
+GATHER_SECONDS = 0.1
+"""Pause in which entries gather: each transaction costs an fsync, and the time of a processor."""
 
 
 class Recorded:

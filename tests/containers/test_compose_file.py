@@ -15,15 +15,16 @@ from services.common.config import Settings
 from tests.containers.dashboards import ROOT
 from tests.real_servers import required_image
 
-OURS = {"secrets", "migrate", "ingest", "recorder", "risk", "jobs", "api"}
+OURS = {"secrets", "migrate", "ingest", "recorder", "risk", "jobs", "ray-jobs", "api"}
 ONE_SHOT = {"secrets", "migrate"}
-SERVICES = sorted(OURS | {"pulsar", "timescaledb", "valkey", "prometheus", "grafana"})
+RAY_NODES = {"ray-head", "ray-worker"}
+SERVICES = sorted(OURS | RAY_NODES | {"pulsar", "timescaledb", "valkey", "prometheus", "grafana"})
 
 
 @cache
 def compose() -> dict[str, Any]:
     required_image("PLIMSOLL_IMAGE")
-    command = ["docker", "compose", "--env-file", "/dev/null", "config", "--format", "json"]
+    command = ["docker", "compose", "--env-file", "/dev/null", "--profile", "ray", "config", "--format", "json"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
     return dict(json.loads(result.stdout))
 
@@ -56,7 +57,7 @@ def test_ports_are_published_on_loopback_only(name: str) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_images_have_a_version_and_no_password_is_in_the_environment(name: str) -> None:
     service = compose()["services"][name]
-    assert re.fullmatch(r"[\w./-]+:[\w.-]*\d[\w.-]*|plimsoll/plimsoll:dev", service["image"])
+    assert re.fullmatch(r"[\w./-]+:[\w.-]*\d[\w.-]*|plimsoll/plimsoll(-ray)?:dev", service["image"])
     if name != "secrets":
         assert not [
             key for key, value in service.get("environment", {}).items() if "PASSWORD" in key and not key.endswith("_FILE") and value
@@ -103,6 +104,21 @@ def test_services_start_in_order() -> None:
     waits = {other: condition["condition"] for other, condition in services["migrate"]["depends_on"].items()}
     assert waits == {"pulsar": "service_healthy", "timescaledb": "service_healthy"}
     assert services["timescaledb"]["depends_on"]["secrets"]["condition"] == "service_completed_successfully"
+
+
+def test_ray_is_there_only_when_asked_for_and_gets_no_secret_but_its_own() -> None:
+    services = compose()["services"]
+    assert {name for name, service in services.items() if service.get("profiles")} == RAY_NODES | {"ray-jobs"}
+    for name in RAY_NODES:
+        service = services[name]
+        assert {v["source"] for v in service["volumes"]} == {"ray-kernels", "secrets-ray"}
+        assert not [key for key in service["environment"] if not key.startswith(("RAY_", "GRPC_"))]
+        assert not service.get("ports")
+    tokens = {services[name]["environment"]["RAY_AUTH_TOKEN_PATH"] for name in (*RAY_NODES, "ray-jobs")}
+    assert tokens == {"/run/plimsoll/ray/token"}
+    assert {services[name]["environment"]["RAY_AUTH_MODE"] for name in (*RAY_NODES, "ray-jobs")} == {"token"}
+    assert services["ray-worker"]["depends_on"]["ray-head"]["condition"] == "service_healthy"
+    assert services["ray-jobs"]["environment"]["RISK_JOBS__RAY_ADDRESS"] == "ray://ray-head:10001"
 
 
 def test_broker_settings_of_the_image_hold_under_the_official_one() -> None:

@@ -241,6 +241,10 @@ def result(day: int, node_id: int = 1, **changes: Any) -> RiskResult:
         "proxied_share": 1.0 / 7.0,
         "thin_share": 5e-324,
         "status": "ok",
+        "value_at_risk_error": 1.0 / 3.0,
+        "value_at_risk_lower": -0.1,
+        "expected_shortfall_upper": 1e300,
+        "measures": {"spectral_risk": 1.0 / 3.0, "tiny": 5e-324, "huge": -1.7976931348623157e308} if day % 2 else None,
     }
     return RiskResult(**{**values, **changes})
 

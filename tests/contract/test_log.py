@@ -228,8 +228,10 @@ def test_read_returns_no_more_than_asked_for(place: Place) -> None:
     log = place.open()
     fill(log, numbered(10))
     reader = log.reader(None)
-    assert len(reader.read(4, 5.0)) == 4
-    assert [entry.payload for entry in read_all(reader, 6, at_once=4)] == numbered(10)[4:]
+    first = reader.read(4, 15.0)
+    assert 1 <= len(first) <= 4  # one at least; whether the others are here yet is the server's affair
+    rest = read_all(reader, 10 - len(first), at_once=4)
+    assert [entry.payload for entry in first + rest] == numbered(10)
 
 
 def test_caught_up_says_whether_all_was_read(place: Place) -> None:

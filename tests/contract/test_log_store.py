@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import threading
 
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 from risk_core.book import Fill
 from risk_core.engine.configuration import ModelConfiguration
 from risk_core.records import Body, FillCorrection, Fills, Genesis, Heartbeat, Record, Ticks
-from services.common.codec import encode
+from services.common.adapters.recording_process import RecordingProcess
+from services.common.codec import decode, encode
 from services.common.ports import DeterminismError, FillFilter, LoggedEntry, Unavailable
 from tests.contract.store_fixtures import Stores
 from tests.worlds import small_book
@@ -203,3 +206,29 @@ def test_a_recorder_killed_in_the_middle_keeps_nothing(server: Stores) -> None:
     assert server.rows("ticks") == []
     server.log.record([entry(2, ticks(5)), entry(3, Fills((fill("a"),)))])
     assert len(server.rows("ticks")) == 5
+
+
+def test_a_recording_process_keeps_the_same_log(server: Stores) -> None:
+    assert server.url is not None
+    process = RecordingProcess(server.url, server.log, decode)
+    try:
+        process.record([])
+        assert process._beside.pid is None
+        entries = [entry(1, ticks(3)), entry(2, Fills((fill("a"),))), entry(3)]
+        process.record(entries[:2])
+        process.record(entries)
+        assert list(process.entries(0)) == entries
+        assert (process.last_log_seq(), process.last_position()) == (3, b"position-3")
+        assert len(server.rows("ticks")) == 3
+        with pytest.raises(DeterminismError):
+            process.record([entry(3, ticks(1))])
+        with pytest.raises(ValueError, match="gap"):
+            process.record([entry(9)])
+        assert process._beside.pid is not None
+        os.kill(process._beside.pid, signal.SIGKILL)
+        with pytest.raises(Unavailable, match=r"recording: process \d+, which does _record, ended; another is started"):
+            process.record([entry(4)])
+        process.record([entry(4)])
+        assert process.last_log_seq() == 4
+    finally:
+        process.close()

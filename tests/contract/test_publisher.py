@@ -8,7 +8,7 @@ from typing import Any
 
 import pulsar
 import pytest
-from pulsar.schema import Double, JsonSchema, Long, String
+from pulsar.schema import Double, JsonSchema, Long, Map, String
 from pulsar.schema import Record as PulsarRecord
 
 from risk_core.records import RiskResult
@@ -21,7 +21,24 @@ from tests.contract.pulsar_topics import admin
 
 FLUSH_SECONDS = 20.0
 RESULT = RiskResult(
-    "run", 3, 1_205_366_400_000_000_000, "historical", 1, 0.99, 0, "USD", 0.1 + 0.2, -1.5, 500, 2**53 + 1, 0.0, 0.0, 0.25, "ok"
+    "run",
+    3,
+    1_205_366_400_000_000_000,
+    "historical",
+    1,
+    0.99,
+    0,
+    "USD",
+    0.1 + 0.2,
+    -1.5,
+    500,
+    2**53 + 1,
+    0.0,
+    0.0,
+    0.25,
+    "ok",
+    0.5,
+    measures={"spectral_risk": 1234.5},
 )
 
 
@@ -137,6 +154,13 @@ class RiskResultMessage(PulsarRecord):  # type: ignore[misc]
     proxied_share = Double(required=True)
     thin_share = Double(required=True)
     status = String(required=True)
+    value_at_risk_error = Double()
+    value_at_risk_lower = Double()
+    value_at_risk_upper = Double()
+    expected_shortfall_error = Double()
+    expected_shortfall_lower = Double()
+    expected_shortfall_upper = Double()
+    measures = Map(Double())
 
 
 @pytest.mark.pulsar
@@ -148,6 +172,7 @@ def test_a_stranger_reads_results_through_the_registered_schema(broker_exchange:
     publisher.publish("results", "3", encode_result(RESULT))
     publisher.flush(FLUSH_SECONDS)
     read: Any = consumer.receive(20_000).value()
+    assert (read.value_at_risk_error, read.value_at_risk_lower, read.measures) == (0.5, None, {"spectral_risk": 1234.5})
     assert (read.node_id, read.value_at_risk, read.expected_shortfall, read.as_of_ns, read.log_seq, read.status) == (
         RESULT.node_id,
         RESULT.value_at_risk,

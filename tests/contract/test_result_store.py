@@ -110,6 +110,7 @@ def test_a_commit_that_overlaps_adds_only_what_is_new(stores: Stores) -> None:
         ({"results": (result(0, 1, value_at_risk=math.nextafter(result(0, 1).value_at_risk, 0.0)),)}, "value_at_risk"),
         ({"results": (result(0, 1, stale_share=-0.0),)}, "stale_share"),
         ({"results": (result(0, 1, log_seq=11),)}, "log_seq"),
+        ({"results": (result(0, 1, measures={"spectral_risk": 1.0}),)}, "measures"),
         ({"results": (result(0, 1, status="stale"),)}, "status"),
         ({"day_closes": (day_close(0, 1, hypothetical_pnl=0.0),)}, "hypothetical_pnl"),
         ({"day_closes": (day_close(0, 1, exception_actual=False),)}, "exception_actual"),
@@ -157,6 +158,7 @@ def test_a_new_revision_is_a_new_row(stores: Stores) -> None:
     [
         lambda bad: {"results": (result(0), result(0, 2, expected_shortfall=bad))},
         lambda bad: {"results": (result(0, thin_share=bad),)},
+        lambda bad: {"results": (result(0, expected_shortfall_error=bad),)},
         lambda bad: {"day_closes": (day_close(0, actual_pnl=bad),)},
         lambda bad: {"scenario_rows": (scenario(0, shock=np.array([0.0, bad, 0.0, 0.0, 0.0])),)},
     ],

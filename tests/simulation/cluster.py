@@ -5,9 +5,9 @@ One seed fixes the world, the interleaving and every fault: what it finds, it fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -22,7 +22,7 @@ from services.common.codec import decode, encode
 from services.common.ports import Commit, Fenced, Unavailable
 from services.risk.finisher import Finisher, FinisherPorts
 from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
-from tests.oracle import expected
+from tests.oracle import ResultKey, ResultNumbers, expected, numbers_of
 from tests.worlds import HOUR_NS, interleave, make_world
 
 Row = TypeVar("Row", RiskResult, DayCloseRow)
@@ -281,16 +281,16 @@ class Cluster:
         behind = any(c.log_seq < len(self.records) for p in self.processes for c in p.worker.cursors)
         return len(held) == self.shard_count and not busy and not behind
 
-    def _progress(self, wanted: dict[tuple[int, int, str, float, int], tuple[float, float, float]]) -> str:
+    def _progress(self, wanted: dict[ResultKey, ResultNumbers]) -> str:
         missing = sorted(set(wanted) - set(self.results()))
         return f"{len(missing)} of {len(wanted)} results missing, first {missing[:1]}"
 
     def _check(
         self,
-        results: dict[tuple[int, int, str, float, int], tuple[float, float, float]],
+        results: dict[ResultKey, ResultNumbers],
         day_closes: dict[tuple[int, int, str, float, int], tuple[float, float, float, float, float]],
     ) -> None:
-        got = {k: (r.value_at_risk, r.expected_shortfall, float(r.log_seq)) for k, r in self.results().items()}
+        got = {k: numbers_of(r) for k, r in self.results().items()}
         _compare("result rows", got, results)
         judged = {
             k: (
@@ -328,13 +328,17 @@ def _of_all_runs(rows: Iterable[Row]) -> dict[tuple[object, ...], Row]:
     return found
 
 
-def _compare(what: str, got: dict[tuple[object, ...], tuple[float, ...]], wanted: dict[tuple[object, ...], tuple[float, ...]]) -> None:  # type: ignore[misc]
+def _compare(what: str, got: Mapping[Any, ResultNumbers], wanted: Mapping[Any, ResultNumbers]) -> None:
     if set(got) != set(wanted):
         missing, extra = set(wanted) - set(got), set(got) - set(wanted)
         raise Violation(f"{what}: {len(missing)} missing, {len(extra)} unasked, first {sorted(missing or extra)[:1]}")
-    wrong = [k for k in got if [x.hex() for x in got[k]] != [x.hex() for x in wanted[k]]]
+    wrong = [k for k in got if _bits(got[k]) != _bits(wanted[k])]
     if wrong:
         raise Violation(f"{what}: {len(wrong)} differ, first {wrong[0]}: {got[wrong[0]]} is not {wanted[wrong[0]]}")
+
+
+def _bits(numbers: ResultNumbers) -> list[str | None]:
+    return [None if x is None else x.hex() for x in numbers]
 
 
 def _published_key(payload: bytes) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any, Final, Generic, LiteralString, TypeVar
 
 import numpy as np
+from psycopg.types.json import Jsonb
 
 from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
 from services.common.adapters.postgres_connection import Connection
@@ -75,15 +76,32 @@ _RESULT_TAIL: Final[dict[LiteralString, LiteralString]] = {
     "proxied_share": "float8",
     "thin_share": "float8",
     "status": "text",
+    "value_at_risk_error": "float8",
+    "value_at_risk_lower": "float8",
+    "value_at_risk_upper": "float8",
+    "expected_shortfall_error": "float8",
+    "expected_shortfall_lower": "float8",
+    "expected_shortfall_upper": "float8",
+    "measures": "jsonb",
 }
-_result_tail = attrgetter(*_RESULT_TAIL)
+_result_tail = attrgetter(*(name for name in _RESULT_TAIL if name != "measures"))
+
+
+def _json(values: dict[str, float] | None) -> Jsonb | None:
+    return None if values is None else Jsonb(values)
+
+
+def _numbers(values: dict[str, float] | None) -> dict[str, float] | None:
+    """A number without decimals comes back as an int."""
+    return None if values is None else {name: float(value) for name, value in values.items()}
+
 
 RESULTS: Final[Table[RiskResult]] = Table(
     "risk_results",
     {"run_id": "text", "node_id": "int4", "as_of": "int8", **_RESULT_TAIL, "shard_id": "text"},
     ("run_id", "node_id", *_RESULT_TAIL),
-    lambda row: (*_result_head(row), timestamp_wire(row.as_of_ns), *_result_tail(row)),
-    lambda values: RiskResult(*values),
+    lambda row: (*_result_head(row), timestamp_wire(row.as_of_ns), *_result_tail(row), _json(row.measures)),
+    lambda values: RiskResult(*(*values[:-1], _numbers(values[-1]))),
 )
 
 _DAY_TAIL: Final[dict[LiteralString, LiteralString]] = {

@@ -102,6 +102,7 @@ def check_rows(run_id: str, results: Sequence[RiskResult], day_closes: Sequence[
     for result in results:
         _check_place(result, run_id)
         _check_finite(result, _RESULT_FLOATS)
+        _check_measures(result)
     for day in day_closes:
         _check_place(day, run_id)
         _check_finite(day, _DAY_CLOSE_FLOATS)
@@ -172,11 +173,17 @@ def plain_letter(letter: DeadLetter) -> DeadLetter:
 
 def _check_finite(row: RiskResult | DayCloseRow, names: tuple[str, ...]) -> None:
     values = _float_getters[type(row)](row)
-    if math.isfinite(sum(values)):  # the usual case in one test; a sum may overflow, so only the values decide
+    if math.isfinite(sum(v for v in values if v is not None)):  # the usual case in one test; a sum may overflow, so only the values decide
         return
     for name, value in zip(names, values, strict=True):
-        if not math.isfinite(value):
+        if value is not None and not math.isfinite(value):
             raise ValueError(f"{type(row).__name__} {key_of(row)}: {name} is {value}; give a status instead of a number that is not finite")
+
+
+def _check_measures(row: RiskResult) -> None:
+    for name, value in (row.measures or {}).items():
+        if not math.isfinite(value):
+            raise ValueError(f"RiskResult {key_of(row)}: measures[{name!r}] is {value}; leave out what has no number")
 
 
 def _check_scenario(row: ScenarioRow) -> None:
@@ -197,7 +204,7 @@ def _shown(value: object) -> str:
 
 
 def _floats(kind: type) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(kind) if f.type == "float")
+    return tuple(f.name for f in dataclasses.fields(kind) if f.type in ("float", "float | None"))
 
 
 _RESULT_FLOATS = _floats(RiskResult)

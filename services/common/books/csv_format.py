@@ -16,8 +16,10 @@ from services.common.feeds.times import iso_of_ns
 COLUMNS: Final = (
     *("record", "id", "name", "kind", "parent", "currency", "symbol", "quantity", "asset_class", "proxy", "shock", "fx_currency"),
     *("adjusted", "synthetic", "valid_from", "valid_to", "description"),
+    "tags",
 )
-"""Header of an exported file. A file may leave out columns it does not use, and order them as it likes."""
+"""Header of an exported file, the last only where the book has tags. A file may leave out columns it does not use, and order them as it
+likes."""
 
 CASH: Final = "cash:"
 """Rows name cash by this and its currency, as a stock may have the same letters."""
@@ -46,7 +48,7 @@ def export_book(book: Book) -> str:
                 problems.add(0, column, f"{cell!r} would not come back: {reason}")
     problems.stop_if_any()
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
+    writer = csv.DictWriter(out, COLUMNS if book.tags else COLUMNS[:-1], restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
@@ -55,6 +57,7 @@ def export_book(book: Book) -> str:
 def _rows_of(book: Book) -> Iterable[dict[str, str]]:
     named = {i.instrument_id: reference_of(i) for i in book.instruments}
     names = {n.node_id: n.name for n in book.nodes}
+    tags = tag_cells(book)
     proxy = named[book.default_proxy_id] if book.default_proxy_id is not None else ""
     yield {"record": "book", "currency": book.base_currency, "name": book.calendar, "proxy": proxy}
     for i in book.instruments:
@@ -69,6 +72,7 @@ def _rows_of(book: Book) -> Iterable[dict[str, str]]:
             "fx_currency": i.fx_currency or "",
             "adjusted": _yes(i.adjusted),
             "synthetic": _yes(i.synthetic),
+            **tags.get(i.instrument_id, {}),
         }
     for v in book.symbols:
         valid_to = "" if v.valid_to_ns == FOR_EVER_NS else iso_of_ns(v.valid_to_ns)
@@ -92,6 +96,14 @@ def _rows_of(book: Book) -> Iterable[dict[str, str]]:
 def reference_of(instrument: Instrument) -> str:
     """Return how a row names an instrument: its symbol; cash by `cash:` and its currency, as a stock may have the same letters."""
     return f"cash:{instrument.currency}" if instrument.asset_class is AssetClass.CASH else instrument.symbol
+
+
+def tag_cells(book: Book) -> dict[int, dict[str, str]]:
+    """Return the cell of column `tags` of every instrument that has some: `country=US;sector=tech`, by key."""
+    cells: dict[int, list[str]] = {}
+    for tag in sorted(book.tags, key=lambda t: (t.instrument_id, t.key)):
+        cells.setdefault(tag.instrument_id, []).append(f"{tag.key}={tag.value}")
+    return {instrument_id: {"tags": ";".join(parts)} for instrument_id, parts in cells.items()}
 
 
 def _yes(value: bool) -> str:

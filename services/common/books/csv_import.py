@@ -6,7 +6,20 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from risk_core.book import AssetClass, Book, BookError, Instrument, Node, NodeKind, Position, Shock, SymbolValidity, cash_instruments
+from risk_core.book import (
+    AssetClass,
+    Book,
+    BookError,
+    Instrument,
+    Node,
+    NodeKind,
+    Position,
+    Shock,
+    SymbolValidity,
+    Tag,
+    cash_instruments,
+    tag_problem,
+)
 from services.common.books.csv_format import CASH, COLUMNS, FOR_EVER_NS, reference_of
 from services.common.books.quantity import QuantityError, parse_quantity
 from services.common.books.table_rows import Problems, Row, read_rows
@@ -17,7 +30,7 @@ DEFAULT_CALENDAR: Final = "XNYS"
 
 _USED: Final = {
     "book": ({"currency"}, {"name", "proxy"}),
-    "instrument": ({"symbol", "asset_class", "currency"}, {"id", "proxy", "shock", "fx_currency", "adjusted", "synthetic"}),
+    "instrument": ({"symbol", "asset_class", "currency"}, {"id", "proxy", "shock", "fx_currency", "adjusted", "synthetic", "tags"}),
     "symbol": ({"symbol", "id"}, {"valid_from", "valid_to"}),
     "node": ({"name", "kind"}, {"id", "parent", "currency", "description"}),
     "position": ({"name", "symbol", "quantity"}, set[str]()),
@@ -91,9 +104,10 @@ class _Import:
         symbols = self._symbols(set(by_name.values()))
         positions = self._positions(by_name, nodes)
         proxy_id = self._named(header, "proxy", by_name)
+        tags = self._tags(instruments)
         self._problems.stop_if_any()
         try:
-            return Book(header["currency"], header["name"] or DEFAULT_CALENDAR, instruments, nodes, positions, symbols, proxy_id)
+            return Book(header["currency"], header["name"] or DEFAULT_CALENDAR, instruments, nodes, positions, symbols, proxy_id, tags)
         except BookError as error:
             self._problems.add(0, "", str(error))
             self._problems.stop_if_any()
@@ -153,6 +167,23 @@ class _Import:
             if instrument.proxy_id == instrument.instrument_id:
                 self._problems.add(row.line, "proxy", f"{row['proxy']!r} cannot be its own proxy")
         return (*proxied, *cash)
+
+    def _tags(self, instruments: tuple[Instrument, ...]) -> tuple[Tag, ...]:
+        """Return the tags, by instrument in the order of the rows and by key."""
+        found = []
+        for row, instrument in zip(self._rows["instrument"], instruments, strict=False):  # instruments that the file leaves out come after
+            tags: dict[str, str] = {}
+            for part in filter(None, (p.strip() for p in row["tags"].split(";"))):
+                key, equals, value = (p.strip() for p in part.partition("="))
+                problem = tag_problem(key, value) if equals else f"{part!r} is no tag; write key=value, several as sector=tech;country=US"
+                if problem:
+                    self._problems.add(row.line, "tags", problem)
+                elif key in tags:
+                    self._problems.add(row.line, "tags", f"{key} is given twice; an instrument has one value a key")
+                else:
+                    tags[key] = value
+            found += [Tag(instrument.instrument_id, key, tags[key]) for key in sorted(tags)]
+        return tuple(found)
 
     def _symbols(self, instrument_ids: set[int]) -> tuple[SymbolValidity, ...]:
         symbols = []

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from risk_core.book import AssetClass, Book, Fill, Instrument, Node, NodeKind, Position, Shock, SymbolValidity
+from risk_core.book import AssetClass, Book, Fill, Instrument, Node, NodeKind, Position, Shock, SymbolValidity, Tag
 from risk_core.records import (
     Body,
     BookChange,
@@ -55,6 +56,8 @@ BOOK = Book(
     default_proxy_id=1,
 )
 
+TAGS = (Tag(2, "country", "US"), Tag(2, "sector", "tech"), Tag(4, "sector", "energy"))
+
 BODIES: dict[str, Body] = {
     "genesis": Genesis(BOOK, "feed", "book", "nonce", NOON, 60_000_000_000, '{"seed":1}'),
     "source_open": SourceOpen("replay"),
@@ -72,6 +75,9 @@ BODIES: dict[str, Body] = {
     "day_close": DayClose("XNYS", "2008-03-12"),
 }
 RECORDS = {name: Record(7, k, NOON + k, NOON + 10 + k, -(2**63) + k, body) for k, (name, body) in enumerate(BODIES.items(), 1)}
+
+TAGGED = Record(7, 1, NOON, NOON, 0, Genesis(replace(BOOK, tags=TAGS), "feed", "book", "nonce", NOON, 60_000_000_000, '{"seed":1}'))
+"""A genesis with what only version 2 can say."""
 
 STATE: state_codec.State = {
     "cursor": {"log_seq": 12, "position": b"\x00\xff", "watermark_ns": -(2**63), "open": True, "name": "Müller"},
@@ -134,6 +140,9 @@ def main() -> None:
             target = folder / f"{name}.bin"
             if not target.exists():
                 target.write_bytes(write(record))
+    tagged = HERE / "v2" / "genesis_tagged.bin"
+    if not tagged.exists():
+        tagged.write_bytes(codec.encode(TAGGED))
     state = HERE / "state_v1.bin"
     if not state.exists():
         state.write_bytes(state_codec.pack(STATE))

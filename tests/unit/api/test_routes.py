@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from scipy import stats
 
 from risk_core.records import DayCloseRow, RiskResult
 from services.common.iso import iso_from_ns, ns_from_iso
@@ -173,6 +174,27 @@ def test_day_closes(client: TestClient, played: SmallRun) -> None:
     assert len(items) == 10
 
 
+@pytest.mark.parametrize("outcome", ["hypothetical", "actual"])
+def test_backtests_count_the_judged_days(client: TestClient, played: SmallRun, outcome: str) -> None:
+    told = node(client, 5, "backtests", confidence=0.75, window=8, outcome=outcome)
+    assert [item["method"] for item in told["items"]] == list(STREAMED)
+    for item in told["items"]:
+        rows = newest(list(played.database.day_closes.values()), node_id=5, method=item["method"], confidence=0.75)[-8:]
+        hits = [row.exception_hypothetical if outcome == "hypothetical" else row.exception_actual for row in rows]
+        assert (item["observations"], item["exceptions"], item["expected"]) == (8, sum(hits), 2.0)
+        assert (item["first_as_of"], item["last_as_of"]) == (iso_from_ns(rows[0].as_of_ns), iso_from_ns(rows[-1].as_of_ns))
+        below = stats.binom.cdf(sum(hits), 8, 0.25)
+        assert item["zone"] == ("green" if below < 0.95 or not any(hits) else "yellow" if below < 0.9999 else "red")
+        assert item["type_i"] == pytest.approx(stats.binom.sf(sum(hits) - 1, 8, 0.25))
+        tests = {test["key"]: test for test in item["tests"]}
+        assert {"pof", "independence", "conditional_coverage", "dynamic_quantile"} <= set(tests)
+        assert all(test["reading"].startswith(test["name"]) for test in tests.values())
+    assert node(client, 5, "backtests")["window"] == 250
+    assert "window" in node(client, 5, "backtests", 422, window=0)["detail"]
+    assert "outcome" in node(client, 5, "backtests", 422, outcome="guessed")["detail"]
+    assert node(client, 5, "backtests", confidence=0.99)["confidence"] == 0.99
+
+
 def test_components_sum_to_the_result(client: TestClient, played: SmallRun) -> None:
     for row in newest(played.stored(), node_id=6, method="historical", confidence=0.99)[-3:]:
         told = node(client, 6, "components", as_of=str(row.as_of_ns))
@@ -268,11 +290,13 @@ def test_the_description_is_complete(client: TestClient) -> None:
         "/api/v1/nodes/{node_id}/history",
         "/api/v1/nodes/{node_id}/methods",
         "/api/v1/nodes/{node_id}/day_closes",
+        "/api/v1/nodes/{node_id}/backtests",
         "/api/v1/nodes/{node_id}/components",
         "/api/v1/nodes/{node_id}/positions",
         "/api/v1/nodes/{node_id}/fills",
         "/api/v1/results/{result_id}/explain",
         "/api/v1/results/{result_id}/change",
+        "/api/v1/results/{result_id}/attribution",
         "/health/live",
         "/health/ready",
         "/metrics",
@@ -299,7 +323,7 @@ def test_history_away_and_live_goes_on(own: tuple[SmallRun, TestClient]) -> None
         assert get(client, "/api/v1/snapshots") == before
         assert get(client, "/api/v1/run")["run_id"]
         assert get(client, "/api/v1/nodes")["nodes"]
-        for what in ("history", "methods", "day_closes", "components", "positions", "fills"):
+        for what in ("history", "methods", "day_closes", "backtests", "components", "positions", "fills"):
             assert "away" in node(client, 1, what, 503)["detail"]
         answer = client.get("/api/v1/nodes/1/history")
         assert answer.headers["retry-after"] == "1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk_core.records import DayCloseRow, RiskResult
+from risk_core.records import SPREAD, DayCloseRow, RiskResult
 from services.common.codec_errors import MalformedRecord
 from services.common.schemas import (
     MESSAGE_BYTES_MAX,
@@ -28,7 +29,11 @@ from services.common.schemas import (
 )
 
 AS_OF = 1_205_366_400_123_456_789
-RESULT = RiskResult("run", 3, AS_OF, "historical", 1, 0.99, 0, "USD", 0.1 + 0.2, -1.5, 500, 77, 0.0, 0.25, 0.0, "ok")
+LATER = (*SPREAD, "measures")
+SPREADS = (0.5, -1.0, 1.0, 0.25, -2.0, -1.25)
+RESULT = RiskResult(
+    "run", 3, AS_OF, "historical", 1, 0.99, 0, "USD", 0.1 + 0.2, -1.5, 500, 77, 0.0, 0.25, 0.0, "ok", *SPREADS, {"spectral_risk": 2.5}
+)
 DAY = DayCloseRow("run", 3, "2008-03-12", AS_OF, "historical", 1, 0.99, 0, "USD", 10.0, 12.0, -11.0, -9.5, 0.5, True, False, "ok")
 
 VALIDATORS = {topic: jsonschema.Draft202012Validator(json_schema(topic)) for topic in MESSAGES}
@@ -58,6 +63,8 @@ results = st.builds(
     shares,
     shares,
     text,
+    *[st.none() | finite] * 6,
+    st.none() | st.dictionaries(text, finite, max_size=3),
 )
 days = st.builds(
     DayCloseRow,
@@ -147,9 +154,14 @@ def test_the_json_schema_is_valid_and_strict_enough(topic: str) -> None:
     example = json.loads(encode_result(RESULT) if topic == "results" else encode_day_close(DAY))
     jsonschema.validate(example, schema)
     for name, value in example.items():
-        for wrong in ({k: v for k, v in example.items() if k != name}, {**example, name: [value]}):
-            with pytest.raises(jsonschema.ValidationError):
-                jsonschema.validate(wrong, schema)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**example, name: [value]}, schema)
+        without = {k: v for k, v in example.items() if k != name}
+        if name in LATER:  # messages of before have none
+            jsonschema.validate(without, schema)
+            continue
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(without, schema)
     assert all(schema["properties"][name].get("description") for name in example)
 
 
@@ -161,7 +173,14 @@ def test_the_broker_schema_names_every_field_with_its_type(topic: str) -> None:
     assert [field["name"] for field in avro["fields"]] == list(row)
     for field in avro["fields"]:
         kind = field["type"][1] if isinstance(field["type"], list) else field["type"]
-        assert type(row[field["name"]]) is python[kind]
+        assert type(row[field["name"]]) is (dict if isinstance(kind, dict) else python[kind])
+        assert ("default" in field) == (field["name"] in LATER)
+
+
+def test_a_message_of_before_has_no_intervals() -> None:
+    message = {k: v for k, v in json.loads(encode_result(RESULT)).items() if k not in LATER}
+    read = decode_result(json.dumps(message).encode())
+    assert read == dataclasses.replace(RESULT, **dict.fromkeys(LATER))
 
 
 # ------------------------------------------------------------ refusal

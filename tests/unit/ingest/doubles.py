@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import Event
+from types import MappingProxyType
 
 from risk_core.book import Book
 from risk_core.engine.configuration import ModelConfiguration
@@ -103,11 +105,18 @@ class Bench:
 
 
 def replay_settings(
-    first: str, last: str, *, window: int = 5, cadence_seconds: float = 0.0, batch_max: int = 1000, speed: str = "max"
+    first: str,
+    last: str,
+    *,
+    window: int = 5,
+    cadence_seconds: float = 0.0,
+    batch_max: int = 1000,
+    speed: str = "max",
+    liquidity: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
 ) -> Settings:
     return load_settings(
         replay={"from_date": first, "to_date": last, "speed": speed},
-        model={"window": window, "cadence_seconds": cadence_seconds},
+        model={"window": window, "cadence_seconds": cadence_seconds, "liquidity": dict(liquidity)},
         ingest={"batch_max": batch_max},
     )
 

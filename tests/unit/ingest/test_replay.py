@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risk_core.book import Book
+from risk_core.engine.configuration import ModelConfiguration
 from risk_core.engine.fold import Bucket, Fold
 from risk_core.records import DayClose, Fills, Genesis, Heartbeat, Record, SourceClose, SourceOpen, Split, Ticks
 from services.common import codec
@@ -282,6 +283,17 @@ def test_another_feed_or_book_is_named(daily: tuple[tuple[Feed, Book], list[byte
         replay(DAILY, (feed, replace(book, positions=book.positions[1:])), daily[1])
     with pytest.raises(GenesisMismatch, match="the feed"):
         replay(DAILY, world(DAILY, ticks_per_day=2), daily[1])
+
+
+def test_terms_of_liquidity_are_of_the_book() -> None:
+    settings = replay_settings(FIRST, LAST, liquidity={"equity": {"spread": 0.001}, "TSLAX": {"spread": 0.1}})
+    with pytest.raises(GenesisMismatch, match=r"RISK_MODEL__LIQUIDITY has terms of TSLAX.*asset classes are .*equity"):
+        replay(settings, world(settings))
+    good = replay_settings(FIRST, LAST, liquidity={"equity": {"spread": 0.001, "liquidation_days": 3}, "AAPL": {}})
+    genesis = codec.decode(replay(good, world(good)).payloads()[0]).body
+    assert isinstance(genesis, Genesis)
+    configuration = ModelConfiguration.from_json(genesis.configuration)
+    assert configuration.liquidity == (("AAPL", 0.0, 0.0, 1.0), ("equity", 0.001, 0.0, 3.0))
 
 
 # -------------------------------------------------------------- odd feeds
