@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { closeSeries, count, extend, lossRatio } from '../src/lib/closes.ts';
-import { type BookNode, type DayClose, isException, measureOf, type Snapshot } from '../src/lib/contract.ts';
+import { type BookNode, type DayClose, isException, measureOf, type Run, type Snapshot } from '../src/lib/contract.ts';
 import { ago, clock, compact, confidenceName, day, longDay, money, percent, scaled, scaleFor, share, signedMoney } from '../src/lib/format.ts';
+import { otherMeasures } from '../src/lib/measures.ts';
+import { plotIntervals } from '../src/lib/intervals.ts';
 import { loadBand, loadOf } from '../src/lib/load.ts';
 import { merge } from '../src/lib/merge.ts';
+import { groupBars, largest, sumOf } from '../src/lib/parts.ts';
 import { doubts } from '../src/lib/status.ts';
 import { treeKey, visibleRows } from '../src/lib/tree.ts';
 
@@ -124,4 +127,44 @@ test('a status is split into its doubts, the gravest first', () => {
   assert.deepEqual(doubts('ok', 'ok'), []);
   assert.deepEqual(doubts('thin_tail+degraded', 'degraded+short_window'), ['degraded', 'short_window', 'thin_tail']);
   assert.deepEqual(doubts(undefined, 'thin_tail+something_new'), ['thin_tail', 'something_new']);
+});
+
+test('methods share one axis with zero on it, and a bound far out does not stretch it', () => {
+  const one = { confidence: 0.99, as_of: '', as_of_ns: '0', status: 'ok', es: 150, es_lower: null, es_upper: null };
+  const items = [
+    { ...one, method: 'a', var: 100, var_lower: 80, var_upper: 120 },
+    { ...one, method: 'b', var: 50, var_lower: null, var_upper: 9_000 },
+    { ...one, method: 'a', confidence: 0.95, var: 1e9, var_lower: null, var_upper: null },
+  ];
+  const run = { methods: ['a', 'b', 'c'].map((name) => ({ name, label: name, description: '', streamed: true })) } as unknown as Run;
+  const { rows, ticks } = plotIntervals(run, items, 0.99);
+  assert.deepEqual(ticks.map((t) => t.value), [0, 100, 200, 300]);
+  assert.deepEqual(rows.map((r) => [r.var?.from ?? null, r.var?.at ?? null, r.var?.to ?? null].map((v) => v && Math.round(v))), [[27, 33, 40], [null, 17, 100], [null, null, null]]);
+  assert.deepEqual(plotIntervals(run, [], 0.99).ticks.map((t) => t.value), [0, 1]);
+});
+
+test('further measures come in their order, unknown ones last', () => {
+  const one = { method: 'coherent', as_of: '', as_of_ns: '0', status: 'ok', var: 1, es: 1, var_lower: null, var_upper: null, es_lower: null, es_upper: null };
+  const items = [
+    { ...one, confidence: 0.95, measures: { spectral_risk: 9 } },
+    { ...one, method: 'historical', confidence: 0.99, measures: null },
+    { ...one, confidence: 0.99, measures: { house_measure: 4, shortfall_ratio: 1.2, spectral_risk: 3 } },
+  ];
+  const found = otherMeasures(items, 0.99);
+  assert.deepEqual(found.map((m) => [m.name, m.value, m.ratio]), [['spectral_risk', 3, false], ['shortfall_ratio', 1.2, true], ['house_measure', 4, false]]);
+  assert.equal(found[2]?.label, 'house measure');
+  assert.deepEqual(otherMeasures([], 0.99), []);
+});
+
+test('groups are bars with what they are alone, and beyond forty the smallest are one', () => {
+  const part = (component: number) => ({ component, share: null, marginal: null, standalone: component + 5, incremental: component - 1 });
+  const item = (k: number) => ({ key: `${k}`, label: `g${k}`, market_value: 0, gross_value: 0, var: part(k), es: part(-k) });
+  const items = Array.from({ length: 42 }, (_, k) => item(k));
+  const of = { result_id: '', by: 'desk', total_var: 861, total_es: -861, diversification_var: 0, diversification_es: 0, items };
+  assert.equal(sumOf(of, 'var'), 861);
+  assert.equal(sumOf(of, 'es'), -861);
+  const bars = largest(groupBars(of, 'var'));
+  assert.deepEqual(bars[0], { name: 'g41', value: 41, exposure: null, marginal: null, standalone: 46, incremental: 40 });
+  assert.deepEqual([bars.length, bars[40]?.name, bars[40]?.value], [41, '2 more', 1]);
+  assert.equal(bars.reduce((s, b) => s + b.value, 0), 861);
 });

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
 from services.api.security import SECURITY_HEADERS
+from services.common.backtests import Outcome
 from tests.browser.mock_desk import Desk
 
 DIST = Path(__file__).parents[2] / "console" / "dist"
@@ -70,9 +72,17 @@ def create_app(desk: Desk) -> FastAPI:
         end = cursor + len(page)
         return {"items": page, "next_cursor": str(end) if end < len(rows) else None}
 
+    @app.get("/api/v1/nodes/{node_id}/backtests")
+    def backtests(node_id: int, confidence: float, window: int, outcome: Outcome) -> Response:
+        return Response(msgspec.json.encode(desk.backtests(node_id, confidence, window, outcome)), media_type="application/json")
+
     @app.get("/api/v1/nodes/{node_id}/components")
     def components(node_id: int, method: str, confidence: float) -> dict[str, Any]:
         return desk.components(node_id, desk.like(method), confidence)
+
+    @app.get("/api/v1/results/{result_id}/attribution")
+    def attribution(result_id: str, by: str) -> dict[str, Any]:
+        return desk.attribution(result_id, by)
 
     @app.get("/api/v1/nodes/{node_id}/methods")
     def methods(node_id: int) -> dict[str, Any]:

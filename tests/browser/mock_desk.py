@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from risk_core.records import DayCloseRow
+from services.common.backtests import BacktestList, Outcome, backtest
+from services.common.iso import ns_from_iso
 from tests.browser import mock_data
 from tests.browser.mock_data import CONFIDENCES, DAYS, INDEX, METHODS, NODES, WINDOW
 
@@ -162,8 +165,25 @@ class Desk:
             scale = 1.1 if name in self.challengers else 1.0
             measures = self._measures(INDEX[self._source[node_id]], day, scale)[self.like(name)]
             at = {"method": name, "as_of": iso(self.close_time(day - 1)), "as_of_ns": "0", "revision": 0}
-            rows += [at | {"confidence": c} | measures[str(c)] for c in CONFIDENCES]
+            further = {"measures": self._further(measures[str(CONFIDENCES[0])])} if name in self.challengers else {}
+            rows += [at | {"confidence": c} | measures[str(c)] | self._bounds(measures[str(c)], c) | further for c in CONFIDENCES]
         return rows
+
+    def _further(self, measure: dict[str, Any]) -> dict[str, float]:
+        return {"maximum_drawdown": 3.0 * measure["es"], "shortfall_ratio": measure["es"] / measure["var"], "house_measure": 1_500_000.0}
+
+    def _bounds(self, measure: dict[str, Any], confidence: float) -> dict[str, float | None]:
+        """Intervals of a tenth to each side; the thinnest tail has no upper bound."""
+        var, es = measure["var"], measure["es"]
+        upper = confidence < max(CONFIDENCES)
+        return {
+            "var_error": 0.05 * var if upper else None,
+            "var_lower": 0.9 * var,
+            "var_upper": 1.1 * var if upper else None,
+            "es_error": 0.05 * es if upper else None,
+            "es_lower": 0.9 * es,
+            "es_upper": 1.1 * es if upper else None,
+        }
 
     def nodes(self) -> list[dict[str, Any]]:
         return [self._renamed(NODES[INDEX[source]].public(), n) for n, source in self._source.items()]
@@ -265,6 +285,35 @@ class Desk:
             "revision": 0,
         }
 
+    def backtests(self, node_id: int, confidence: float, window: int, outcome: Outcome) -> BacktestList:
+        """What the service makes of the same judged days; challengers have none."""
+        found = []
+        for method in METHODS:
+            rows = [
+                DayCloseRow(
+                    self.run_id,
+                    node_id,
+                    row["date"],
+                    ns_from_iso(row["as_of"]),
+                    method,
+                    1,
+                    confidence,
+                    0,
+                    "USD",
+                    row["forecast_var"],
+                    row["forecast_es"],
+                    row["hypothetical_pnl"],
+                    row["actual_pnl"],
+                    0.0,
+                    row["exception_hypothetical"],
+                    row["exception_actual"],
+                    row["status"],
+                )
+                for row in self.day_closes(node_id, method, confidence, None)[-window:][::-1]
+            ]
+            found += [backtest(rows, outcome)] if rows else []
+        return BacktestList(node_id, confidence, window, outcome, found)
+
     def components(self, node_id: int, method: str, confidence: float) -> dict[str, Any]:
         n = INDEX[self._source[node_id]]
         window = self.market.returns[self.day - WINDOW : self.day]
@@ -289,6 +338,8 @@ class Desk:
         return {
             "node_id": node_id,
             "as_of": self.as_of(),
+            "as_of_ns": "0",
+            "groupings": ["instrument", "asset_class", "tag:sector"],
             "method": method,
             "confidence": confidence,
             "value_at_risk": float(self.market.var[method][confidence][self.day, n]),
@@ -298,6 +349,22 @@ class Desk:
             "sum_component_var": float(exposure @ marginal),
             "sum_component_es": float(exposure @ tail),
         }
+
+    def attribution(self, result_id: str, by: str) -> dict[str, Any]:
+        """Index and equities; each alone is 1.3 times its part, and the whole without it lower by 0.8 of it."""
+        node_id, _, method, confidence = result_id.split(":")
+        of = self.components(int(node_id), self.like(method), float(confidence))
+        items = []
+        for label in ("equity", "index"):
+            mine = [i for i in of["items"] if (i["symbol"] == "SPX") == (label == "index")]
+            parts = {name: sum(i[f"component_{name}"] for i in mine) for name in ("var", "es")}
+            told = {
+                name: {"component": p, "share": None, "marginal": None, "standalone": 1.3 * abs(p), "incremental": 0.8 * p}
+                for name, p in parts.items()
+            }
+            items.append({"key": label, "label": label, "market_value": 0.0, "gross_value": 0.0, **told})
+        totals = {"total_var": of["value_at_risk"], "total_es": of["expected_shortfall"]}
+        return {"result_id": result_id, "by": by, **totals, "diversification_var": 0.0, "diversification_es": 0.0, "items": items}
 
     def positions(self, node_id: int) -> dict[str, Any]:
         n = INDEX[self._source[node_id]]

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import Page, expect
 
+from services.common.backtests import Outcome
 from tests.browser.mock_api import Server
 from tests.browser.mock_data import NODES
 from tests.browser.mock_desk import Desk
@@ -206,6 +207,62 @@ def test_a_challenger_stands_beside_the_others_with_its_own_day(page: Page, serv
     final.locator("td button").first.click()
     expect(page.get_by_role("radio", name="Volatility-weighted")).to_be_checked()
     expect(cell(page, 1, "live-var")).to_have_text("—")
+
+
+def test_methods_lie_side_by_side_with_their_intervals(page: Page, server: Server, desk: Desk) -> None:
+    desk.challengers = ("volatility_weighted",)
+    visit(page, server.url)
+    page.get_by_role("tab", name="Methods").click()
+    table = page.get_by_role("table", name="Methods side by side with intervals")
+    expect(table.locator("tbody tr")).to_have_count(4)
+    held = {n["method"]: n for n in desk.methods(1) if n["confidence"] == 0.99}
+    for method, numbers in held.items():
+        line = table.locator(f"tr[data-method='{method}']")
+        told = f"VaR {numbers['var']:,.0f} ({numbers['var_lower']:,.0f} to {numbers['var_upper']:,.0f})"
+        expect(line).to_contain_text(told)
+        box = [line.locator(f"i.{part}.var").bounding_box() for part in ("line", "dot")]
+        assert box[0]
+        assert box[1]
+        middle = box[1]["x"] + box[1]["width"] / 2
+        assert abs(middle - (box[0]["x"] + box[0]["width"] / 2)) < 2, "an interval of a tenth to each side has its number in the middle"
+    places = {m: table.locator(f"tr[data-method='{m}'] i.dot.var").bounding_box() for m in held}
+    order = sorted(held, key=lambda m: held[m]["var"])
+    assert sorted(order, key=lambda m: places[m]["x"]) == order, "a greater number lies further to the right"  # type: ignore[index]
+    others = page.get_by_label("Other measures of the same days").locator("div")
+    expect(others).to_have_text(
+        [re.compile(r"^ES over VaR\s*\d\.\d\d$"), re.compile("^Maximum drawdown"), re.compile(r"^house measure\s*1\.5")]
+    )
+    table.get_by_role("button", name="EWMA normal").click()
+    expect(page.get_by_role("radio", name="EWMA normal")).to_be_checked()
+    choose(page, "Confidence", "99.9 %")
+    expect(table.locator("tr[data-method='historical']")).to_contain_text("to no bound")
+
+
+def test_every_method_stands_in_a_zone_with_its_tests(page: Page, server: Server, desk: Desk) -> None:
+    visit(page, server.url)
+    page.get_by_role("tab", name="Backtests").click()
+    table = page.get_by_role("table", name="Zones and tests by method")
+    expect(table.locator("tbody tr")).to_have_count(3)
+
+    def held(window: int, outcome: Outcome, confidence: float = 0.99) -> None:
+        for item in desk.backtests(1, confidence, window, outcome).items:
+            line = table.locator(f"tr[data-method='{item.method}'] td")
+            expect(line.nth(0)).to_have_text(item.zone)
+            expect(line.nth(1)).to_have_text(str(item.exceptions))
+            expect(line.nth(3)).to_have_text(str(item.observations))
+
+    held(250, "hypothetical")
+    choose(page, "Days", "500 days")
+    held(500, "hypothetical")
+    choose(page, "Outcome", "Actual")
+    held(500, "actual")
+    choose(page, "Confidence", "95 %")
+    held(500, "actual", 0.95)
+    table.get_by_role("button", name="EWMA normal").click()
+    readings = page.get_by_label("Readings of EWMA normal")
+    wanted = next(i for i in desk.backtests(1, 0.95, 500, "actual").items if i.method == "ewma_normal")
+    expect(readings.locator("li")).to_have_text([test.reading for test in wanted.tests])
+    expect(page.get_by_role("radio", name="EWMA normal")).to_be_checked()
 
 
 def test_the_load_is_todays_loss_over_the_forecast(console: Page, desk: Desk) -> None:

@@ -133,6 +133,20 @@ def test_components_are_sorted_and_add_up(console: Page, desk: Desk) -> None:
         assert pixels(console, BARS, "gain") > 100
 
 
+def test_components_are_grouped_and_each_group_stands_alone(console: Page, desk: Desk) -> None:
+    row(console, 8).click()
+    console.get_by_label("Grouped by").select_option("asset class")
+    table = console.get_by_role("table", name="Component risk by asset class")
+    answer = desk.attribution("8:0:historical:0.99", "asset_class")
+    wanted = sorted(((i["label"], i["var"]["component"], i["var"]["standalone"]) for i in answer["items"]), key=lambda one: -one[1])
+    expect(table.locator("tbody tr")).to_have_count(2)
+    shown = [(r.locator("th").inner_text(), *r.locator("td").all_inner_texts()) for r in table.locator("tbody tr").all()]
+    assert shown == [(label, money(part), money(alone)) for label, part, alone in wanted]
+    expect(console.get_by_test_id("component-sum")).to_contain_text(f"Sum = VaR 99 % {money(answer['total_var'])}")
+    console.get_by_label("Grouped by").select_option("instrument")
+    expect(console.get_by_role("table", name="Component risk by instrument").locator("tbody tr").first).to_be_visible()
+
+
 def test_components_that_do_not_add_up_are_said_so(console: Page, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     real = desk.components(4, "historical", 0.99)
     monkeypatch.setattr(desk, "components", lambda *_: real | {"sum_component_var": real["value_at_risk"] + 5_000.0})

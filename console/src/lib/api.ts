@@ -1,5 +1,5 @@
 import type {
-  BookNode, Components, DayClose, Health, MethodNumbers, Page, Positions, ProblemDocument, Run, Snapshot,
+  Attribution, Backtests, BookNode, Components, DayClose, Health, MethodNumbers, Outcome, Page, Positions, ProblemDocument, Run, Snapshot,
 } from './contract.ts';
 
 const ROOT = 'api/v1';
@@ -76,14 +76,23 @@ export const getNodes = async (signal?: AbortSignal): Promise<BookNode[]> =>
 export const getSnapshots = async (signal?: AbortSignal): Promise<Snapshot[]> =>
   (await get<{ snapshots: Snapshot[] }>(`${ROOT}/snapshots`, signal)).snapshots;
 
-export const getComponents = (node: number, method: string, confidence: number, signal?: AbortSignal): Promise<Components> =>
-  get(`${ROOT}/nodes/${node}/components?${query({ method, confidence })}`, signal);
+export const getComponents = (
+  node: number, method: string, confidence: number, signal?: AbortSignal, as_of?: string,
+): Promise<Components> => get(`${ROOT}/nodes/${node}/components?${query({ method, confidence, as_of })}`, signal);
+
+/** Who carries the result behind these components. */
+export const getAttribution = (of: Components, by: string, signal?: AbortSignal): Promise<Attribution> =>
+  get(`${ROOT}/results/${of.node_id}:${of.as_of_ns}:${of.method}:${of.confidence}/attribution?${query({ by })}`, signal);
 
 export const getPositions = (node: number, signal?: AbortSignal): Promise<Positions> =>
   get(`${ROOT}/nodes/${node}/positions`, signal);
 
 export const getMethods = async (node: number, signal?: AbortSignal): Promise<MethodNumbers[]> =>
   (await get<{ items: MethodNumbers[] }>(`${ROOT}/nodes/${node}/methods`, signal)).items;
+
+export const getBacktests = (
+  node: number, confidence: number, window: number, outcome: Outcome, signal?: AbortSignal,
+): Promise<Backtests> => get(`${ROOT}/nodes/${node}/backtests?${query({ confidence, window, outcome })}`, signal);
 
 /** 503 is an answer here, not a failure: it carries the checks that do not pass. */
 export const getHealth = (signal?: AbortSignal): Promise<Health> => get('health/ready', signal, (status) => status === 503);

@@ -116,6 +116,7 @@ export interface Component {
 export interface Components {
   node_id: number;
   as_of: string | null;
+  as_of_ns: string;
   method: string;
   confidence: number;
   value_at_risk: number | null;
@@ -124,6 +125,36 @@ export interface Components {
   items: Component[];
   sum_component_var: number;
   sum_component_es: number;
+  /** What the attribution of its result can be grouped by. */
+  groupings: string[];
+}
+
+export interface AttributionPart {
+  component: number;
+  share: number | null;
+  marginal: number | null;
+  standalone: number;
+  incremental: number;
+}
+
+export interface AttributionItem {
+  key: string;
+  label: string;
+  market_value: number;
+  gross_value: number;
+  var: AttributionPart;
+  es: AttributionPart;
+}
+
+/** A result by groups of holdings; its totals are the result's own unless smoothed. */
+export interface Attribution {
+  result_id: string;
+  by: string;
+  total_var: number;
+  total_es: number;
+  diversification_var: number;
+  diversification_es: number;
+  items: AttributionItem[];
 }
 
 export interface Position {
@@ -148,9 +179,55 @@ export interface MethodNumbers {
   method: string;
   confidence: number;
   as_of: string;
+  as_of_ns: string;
   var: number | null;
   es: number | null;
   status: string;
+  /** Bounds of the intervals of nominal coverage 0.95; null where the scenarios set none. */
+  var_lower: number | null;
+  var_upper: number | null;
+  es_lower: number | null;
+  es_upper: number | null;
+  /** Others of the same scenarios, for methods that have some. */
+  measures?: Record<string, number> | null;
+}
+
+export type Outcome = 'hypothetical' | 'actual';
+
+export interface BacktestTest {
+  key: string;
+  name: string;
+  statistic: number | null;
+  p_value: number | null;
+  p_value_exact: number | null;
+  decision: 'accept' | 'reject' | 'not_applicable';
+  direction: string;
+  status: string;
+  reading: string;
+}
+
+export interface MethodBacktest {
+  method: string;
+  first_as_of: string;
+  last_as_of: string;
+  observations: number;
+  exceptions: number;
+  expected: number;
+  zone: 'green' | 'yellow' | 'red';
+  /** Chance of so many exceptions or more if the forecast is right. */
+  type_i: number;
+  multiplier_mar32: number;
+  multiplier_basel_2_5: number;
+  tests: BacktestTest[];
+}
+
+/** Methods without a judged day are left out. */
+export interface Backtests {
+  node_id: number;
+  confidence: number;
+  window: number;
+  outcome: Outcome;
+  items: MethodBacktest[];
 }
 
 export interface Page<T> {
