@@ -7,7 +7,7 @@ SEEDS ?= 10000
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types sim bench console lock images clean
+.PHONY: help run test lint laws sim bench evidence console lock images clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,12 +25,18 @@ lint: $(VENV)/.dev console/dist/index.html ## Style, types and import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+laws: $(VENV)/.dev ## Try the laws that tests state on fresh random examples
+	@$(BIN)/python -m pytest tests/unit --hypothesis-profile=searching $(ARGS)
+
 sim: $(VENV)/.dev ## Simulate SEEDS=10000 faulty runs of the risk cluster
 	@$(BIN)/python -m tests.simulation $(SEEDS)
 
 bench: $(VENV)/.dev ## Measure against peers and floors; writes build/bench.json
 	@$(UV) --require-hashes -r requirements/bench.txt
 	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+evidence: $(VENV)/.dev ## Simulate how near the truth each method comes; writes docs/methods/evidence.md
+	@nice $(BIN)/python -m benchmarks.evidence $(ARGS)
 
 console: console/dist/index.html ## Build the web console
 
@@ -39,8 +45,9 @@ images: ## Build every container image from Debian and Maven packages, for sites
 
 lock: $(BIN)/uv ## Resolve and hash-lock the requirements again
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/bench.txt
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra service --extra pulsar --extra embedded --extra dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -c requirements/bench.txt -o requirements/dev.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra service --extra pulsar --extra embedded --extra ray --extra dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -c requirements/bench.txt -o requirements/dev.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra service --extra pulsar --extra embedded --generate-hashes --no-emit-index-url --no-header pyproject.toml -c requirements/bench.txt -o requirements/run.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra ray --generate-hashes --no-emit-index-url --no-header pyproject.toml -c requirements/bench.txt -o requirements/ray.txt
 
 clean: ## Remove what was built; keeps data and environment
 	@rm -rf build dist console/dist *.egg-info

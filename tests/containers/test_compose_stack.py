@@ -36,18 +36,19 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow]
 def stack() -> Iterator[Stack]:
     """The stack after the replay: hurt twice on the way."""
     methods = json.dumps(["historical", "age_weighted", "ewma_normal", CHALLENGER])
-    replay = {"RISK_REPLAY__FROM_DATE": FIRST, "RISK_REPLAY__TO_DATE": LAST, "RISK_REPLAY__SPEED": "5"}
+    replay = {"RISK_REPLAY__FROM_DATE": FIRST, "RISK_REPLAY__TO_DATE": LAST, "RISK_REPLAY__SPEED": "4"}
     with running_stack(**replay, RISK_WORKERS="2", RISK_MODEL__METHODS=methods) as running:
-        running.until("first results", lambda: days(running) >= 20, REPLAY_SECONDS)
+        running.until("first results", lambda: streamed(running) >= 20, REPLAY_SECONDS)
         victim = next(c for c in running.containers("risk") if c[:12] in {owner.split("-")[0] for owner in owners(running)})
-        before = days(running)
+        before = streamed(running)
         running.kill_worker(victim)
         running.kill_worker(*running.containers("jobs"))
-        running.until("results after the worker was killed", lambda: days(running) >= before + 20, REPLAY_SECONDS)
-        assert days(running) < DAYS, "the replay was too fast to be hurt twice"
+        running.until("results after the worker was killed", lambda: streamed(running) >= before + 20, REPLAY_SECONDS)
         running.compose("kill", "--signal", "KILL", "valkey")
-        before = days(running)
-        running.until("finals while the cache is away", lambda: days(running) >= min(DAYS, before + 20), REPLAY_SECONDS)
+        before = streamed(running)
+        assert before + 20 <= DAYS, "the replay was too fast to be hurt twice"
+        running.until("finals while the cache is away", lambda: streamed(running) >= before + 20, REPLAY_SECONDS)
+        running.until("Prometheus has seen the cache away", lambda: errors_seen(running) > 0.0, 60)
         running.compose("start", "valkey")
         running.until("the last day", lambda: days(running) >= DAYS, REPLAY_SECONDS)
         yield running
@@ -55,10 +56,23 @@ def stack() -> Iterator[Stack]:
 
 def days(stack: Stack) -> int:
     """Days for which every final number is on record."""
-    rows = stack.sql(
-        f"SELECT count(*) FROM (SELECT as_of FROM risk_results GROUP BY as_of HAVING count(*) = {NODES * METHODS * CONFIDENCES}) AS whole"
-    )
-    return int(rows[0][0])
+    return _days(stack, METHODS, "")
+
+
+def streamed(stack: Stack) -> int:
+    """Days for which the workers' own numbers are: the jobs process may be far behind them."""
+    return _days(stack, METHODS - 1, f"WHERE method <> '{CHALLENGER}'")
+
+
+def _days(stack: Stack, methods: int, where: str) -> int:
+    whole = f"SELECT as_of FROM risk_results {where} GROUP BY as_of HAVING count(*) = {NODES * methods * CONFIDENCES}"
+    return int(stack.sql(f"SELECT count(*) FROM ({whole}) AS whole")[0][0])
+
+
+def errors_seen(stack: Stack) -> float:
+    """The most calls that the cache left unanswered, over all processes and the whole run."""
+    series = stack.prometheus("max(max_over_time(risk_snapshot_errors_total[1h]))")
+    return float(series[0]["value"][1]) if series else 0.0
 
 
 def owners(stack: Stack) -> set[str]:
@@ -136,7 +150,7 @@ def test_prometheus_sees_every_process_and_what_happened(stack: Stack) -> None:
     assert sum(job == "risk" for job, _ in up) >= 2
     assert {"risk", "ingest", "recorder", "jobs", "api", "pulsar", "prometheus"} == {job for job, _ in up}
     stack.until("all targets up", lambda: not stack.prometheus("up%20%3D%3D%200"), 60)
-    assert float(stack.prometheus("sum(increase(risk_snapshot_errors_total[10m]))")[0]["value"][1]) > 0
+    assert errors_seen(stack) > 0.0
 
 
 def test_reader_reads_and_writes_nothing(stack: Stack) -> None:
