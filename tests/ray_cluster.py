@@ -118,8 +118,10 @@ def start_ray() -> RayCluster:
 
 
 def _started() -> RayCluster:
-    environment = ENVIRONMENT | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
     directory = tempfile.TemporaryDirectory(prefix="plimsoll-ray-", dir=short_directory(), ignore_cleanup_errors=True)
+    # a head notes its address in `ray` below this directory, which it expects to be there
+    environment = ENVIRONMENT | {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_TMPDIR": directory.name}
+    (Path(directory.name) / "ray").mkdir()
     log = Path(directory.name) / "cluster.log"
     port = _free_port()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}

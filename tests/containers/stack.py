@@ -71,8 +71,9 @@ class Stack:
     def kill_worker(self, container: str) -> None:
         """kill -9 of the process itself, as a crash is: the engine starts the container again by its restart policy."""
         shown = subprocess.run(["docker", "top", container, "-o", "pid,args"], capture_output=True, text=True, check=True)
-        rows = shown.stdout.splitlines()[1:]
-        (pid,) = [int(row.split()[0]) for row in rows if "docker-init" not in row and "multiprocessing" not in row]
+        rows = [row.split() for row in shown.stdout.splitlines()[1:]]
+        # neither the init, nor what the process has beside it, nor a health check
+        (pid,) = [int(row[0]) for row in rows if len(row) > 2 and row[2].endswith("/plimsoll")]
         os.kill(pid, signal.SIGKILL)
 
     def until(self, what: str, true: Callable[[], bool], seconds: float) -> None:
