@@ -35,7 +35,7 @@ from services.common.adapters.postgres_runs import PostgresRunStore
 from services.common.adapters.recording_process import RecordingProcess
 from services.common.adapters.redis import RedisSnapshots
 from services.common.codec import decode, encode
-from services.common.ports import Log, LogStore, Snapshot, SnapshotKind
+from services.common.ports import NODE_KINDS, Log, LogStore, Snapshot, SnapshotKind
 from services.common.runtime import Group, SystemClock
 from services.recorder.loop import Recorded, record_loop
 from services.recorder.recorder import Recorder
@@ -81,8 +81,8 @@ class WatchedSnapshots:
             self.newest = items
         return taken
 
-    def read(self, shard_of_node: Mapping[int, str]) -> dict[int, dict[str, bytes]]:
-        return self._inner.read(shard_of_node)
+    def read(self, shard_of_node: Mapping[int, str], kinds: Sequence[SnapshotKind] = NODE_KINDS) -> dict[int, dict[str, bytes]]:
+        return self._inner.read(shard_of_node, kinds)
 
     def refresh(self, shard_id: str, epoch: int, node_ids: Sequence[int]) -> None:
         self._inner.refresh(shard_id, epoch, node_ids)

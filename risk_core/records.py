@@ -6,7 +6,7 @@ A record is the unit of the log: an envelope and one body. Times are int64 nanos
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -219,3 +219,83 @@ class ScenarioRow:
     log_seq: int
     shock: NDArray[np.float64]
     proxied: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeState:
+    """Regime and volatility of one instrument as known at a day close: parameters from data to then, probabilities filtered.
+
+    Parameters
+    ----------
+    price : float
+        At the close.
+    move : float or None
+        Of the day: a simple return, or a difference where shocks are absolute. None where the instrument itself was not seen.
+    model_version : int
+        Counts the regime models in use, from 1.
+    labels : tuple of str
+        Of the states.
+    filtered, ahead : tuple of float
+        Chances of the state of this day, and of the next, given all to this day.
+    volatility : float or None
+        Standard deviation forecast for the next day, in the unit of `move`; None while no volatility model is in use.
+    status : str
+        "ok", or "missing": the day had no move of its own, and the chain went on without an observation.
+    """
+
+    run_id: str
+    instrument_id: int
+    as_of_ns: int
+    date: str
+    revision: int
+    log_seq: int
+    price: float
+    move: float | None
+    model_version: int
+    labels: tuple[str, ...]
+    filtered: tuple[float, ...]
+    ahead: tuple[float, ...]
+    volatility: float | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegimeModel:
+    """One refit of an instrument's regime or volatility model.
+
+    `kind` is "regimes" or "volatility"; `parameters` are those in use afterwards, as JSON takes them, empty while there are none;
+    `observations` is how many moves were looked at. `status` is the refit's own word, `reason` empty when all is well.
+    """
+
+    run_id: str
+    instrument_id: int
+    as_of_ns: int
+    date: str
+    kind: str
+    revision: int
+    log_seq: int
+    model_version: int
+    observations: int
+    status: str
+    reason: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePoint:
+    """An alarm of one instrument's detector at a day close; the detector begins anew after it."""
+
+    run_id: str
+    instrument_id: int
+    as_of_ns: int
+    date: str
+    detector: str
+    revision: int
+    log_seq: int
+    direction: str
+    statistic: float
+    threshold: float
+
+
+WatchRow: TypeAlias = RegimeState | RegimeModel | ChangePoint
+"""What is said of instruments, not of nodes."""

@@ -22,7 +22,7 @@ from risk_core.engine.kernels import evaluate, intervals, pnl_vectors
 from risk_core.engine.valuation import Matrix, day_pnl, exposures, market_values, sequential_sum
 from risk_core.engine.window import Window
 from risk_core.methods import MeasurePlan
-from risk_core.records import SPREAD, DayCloseRow, RiskResult, ScenarioRow
+from risk_core.records import SPREAD, DayCloseRow, RiskResult, ScenarioRow, WatchRow
 
 FORECAST_LEAD_NS = 10 * 86_400 * NS_PER_SECOND
 """Closes this long before the first emitted result are evaluated too, so that its day has a frozen forecast."""
@@ -58,6 +58,7 @@ class Evaluated:
     scenario_row: ScenarioRow | None
     inputs: Inputs | None = None
     """What challengers are evaluated from, at a day close."""
+    watched: tuple[WatchRow, ...] = ()
 
 
 class Evaluator:

@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from risk_core.methods import Method, methods_named
 
 NS_PER_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConfiguration:
+    """What is watched for regimes and change points: see `risk_core.engine.watch`.
+
+    Parameters
+    ----------
+    regimes_of : tuple of str
+        Symbols whose regime and volatility are followed; none by default.
+    states : int
+        Of the hidden Markov model, 2 to 6.
+    first, every : int
+        Moves before the first fit, and from one to the next.
+    history : int
+        Newest moves that a fit looks at.
+    run_length : int
+        Closes between false alarms of change, for each instrument and detector; one of `RUN_LENGTHS`, 0 watches for none.
+    """
+
+    regimes_of: tuple[str, ...] = ()
+    states: int = 4
+    first: int = 500
+    every: int = 63
+    history: int = 2_500
+    run_length: int = 0
+
+    @property
+    def watching(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.regimes_of) or self.run_length > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +66,8 @@ class ModelConfiguration:
         Terms of `risk_core.liquidity.LiquidityTerms`, for the methods that read them.
     liquidity_multiplier : float
         Standard deviations by which spreads are stressed.
+    watch : WatchConfiguration
+        Regimes and change points.
     """
 
     window: int = 500
@@ -46,6 +79,7 @@ class ModelConfiguration:
     seed: int = 0
     liquidity: tuple[tuple[str, float, float, float], ...] = ()
     liquidity_multiplier: float = 3.0
+    watch: WatchConfiguration = field(default_factory=WatchConfiguration)
 
     @property
     def streamed(self) -> tuple[Method, ...]:
@@ -73,6 +107,8 @@ class ModelConfiguration:
         loaded = json.loads(text)
         values: dict[str, Any] = {k: _frozen(v) for k, v in loaded.items()}
         try:
+            if "watch" in values:
+                values["watch"] = WatchConfiguration(**{k: _frozen(v) for k, v in loaded["watch"].items()})
             return ModelConfiguration(**values)
         except TypeError as error:
             raise ValueError(f"model configuration: {error}") from None

@@ -22,7 +22,7 @@ from risk_core.regimes.selection import Candidate, Criterion, StateChoice, choos
 from risk_core.regimes.statistics import RegimeStatistics, regime_statistics
 from risk_core.regimes.switching import SwitchingModel, SwitchingProbabilities, hamilton_filter
 from risk_core.regimes.switching_fit import SwitchingFit, SwitchingStatus, fit_markov_autoregression, fit_markov_regression
-from risk_core.regimes.walk import Refit, RefitStatus, WalkForward, walk_forward
+from risk_core.regimes.walk import Refit, RefitStatus, WalkForward, refit_model, walk_forward
 
 __all__ = [
     "Candidate",
@@ -67,6 +67,7 @@ __all__ = [
     "logistic_transitions",
     "match_states",
     "out_of_sample",
+    "refit_model",
     "regime_statistics",
     "simulate_chain",
     "stationary_distribution",

@@ -137,7 +137,7 @@ def walk_forward(
     model: HiddenMarkovModel | None = None
     for day in range(first - 1, len(y), every):
         seen = y[max(0, day + 1 - window) if window else 0 : day + 1]
-        refit = _refit(seen, day, states, model, starts, keep_labels, weights, options)
+        refit = refit_model(seen, model, states, day=day, starts=starts, keep_labels=keep_labels, weights=weights, **options)
         model = refit.model
         refits.append(refit)
         end = min(day + every, len(y))
@@ -149,16 +149,31 @@ def walk_forward(
     return WalkForward(first - 1, filtered, ahead, densities, tuple(labels), tuple(refits))
 
 
-def _refit(
+def refit_model(
     seen: Floats,
-    day: int,
-    states: int,
     former: HiddenMarkovModel | None,
-    starts: int,
-    keep_labels: bool,
-    weights: ArrayLike | None,
-    options: dict[str, Any],
+    states: int = 4,
+    *,
+    day: int = 0,
+    starts: int = 4,
+    keep_labels: bool = True,
+    weights: ArrayLike | None = None,
+    **options: Any,
 ) -> Refit:
+    """Fit again, and say whether the fit is used and what its states are called: one step of `walk_forward`, whose parameters these are.
+
+    Parameters
+    ----------
+    seen : float64[T] or float64[T, D]
+        All that may be known, oldest first.
+    former : HiddenMarkovModel or None
+        In use so far.
+
+    Raises
+    ------
+    RegimeError
+        Where there is no former model and the fit fails.
+    """
     try:
         fit: HmmFit = fit_hmm(seen, states, starts=starts, warm=former, **options)
     except RegimeError as error:

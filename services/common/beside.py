@@ -102,10 +102,15 @@ class Beside:
                 process.join()
 
 
-def _serve(connection: Connection, niceness: int, begin: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def end_with_parent(niceness: int = NICENESS) -> None:
+    """Have this process be of low priority, leave the terminal to the service, and end when that does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service hears the terminal, and ends this process when it is done
     os.nice(niceness)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _serve(connection: Connection, niceness: int, begin: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    end_with_parent(niceness)
     begin(*arguments)
     while True:
         try:

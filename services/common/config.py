@@ -96,6 +96,20 @@ class ModelSettings(_Section):
         return values
 
 
+class RegimeSettings(_Section):
+    """What is watched for regimes and change points: part of the run id."""
+
+    enabled: bool = Field(True, description="follow regimes, volatility and change points of instruments")
+    of: tuple[str, ...] = Field((), description="symbols whose regime is followed; empty: the book's default proxy, if it has one")
+    states: int = Field(4, ge=2, le=6, description="states of the hidden Markov model; four are bull, bear, neutral and crisis")
+    first: int = Field(500, ge=90, le=100_000, description="closes before the first fit")
+    every: int = Field(63, ge=1, le=100_000, description="closes from one fit to the next")
+    history: int = Field(2_500, ge=90, le=100_000, description="newest closes that a fit looks at")
+    run_length: Literal[0, 250, 500, 1_250, 2_500] = Field(
+        500, description="closes between false alarms of change, for each instrument and detector; 0: none is watched"
+    )
+
+
 class ReplaySettings(_Section):
     """What is fed, and how fast."""
 
@@ -195,6 +209,7 @@ class Settings(BaseSettings):
     history: HistorySettings = HistorySettings()  # type: ignore[call-arg]
     snapshots: SnapshotSettings = SnapshotSettings()  # type: ignore[call-arg]
     model: ModelSettings = ModelSettings()  # type: ignore[call-arg]
+    regimes: RegimeSettings = RegimeSettings()  # type: ignore[call-arg]
     replay: ReplaySettings = ReplaySettings()  # type: ignore[call-arg]
     live: LiveSettings = LiveSettings()  # type: ignore[call-arg]
     shards: ShardSettings = ShardSettings()  # type: ignore[call-arg]

@@ -9,14 +9,17 @@ from typing import Any, Final, Literal
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
-from risk_core.book import Node
-from risk_core.records import DayCloseRow, RiskResult
+from risk_core.book import Instrument, Node
+from risk_core.records import ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult, WatchRow
 
 LATENCY_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 CHECKPOINT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 JOB_SECONDS: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
 NODES_MAX: Final = 50
 """Nodes with their own series: the first of the book, which lists parents before children."""
+
+INSTRUMENTS_MAX: Final = 50
+"""Instruments with their own series: the first of the book."""
 
 REASONS_MAX: Final = 64
 """Distinct values of the label `reason`; further ones count as "other"."""
@@ -57,6 +60,20 @@ DECLARED: Final = (
         ("node", "method", "confidence"),
     ),
     Declared("risk_results_total", "counter", "Final results made durable"),
+    Declared(
+        "risk_regime_probability",
+        "gauge",
+        "Chance of each state of an instrument's regime at its newest close, given all to then",
+        ("instrument", "state"),
+    ),
+    Declared("risk_volatility_forecast", "gauge", "Standard deviation forecast for the next day, as a simple return", ("instrument",)),
+    Declared(
+        "risk_change_points_total",
+        "counter",
+        "Alarms of change; those of instruments beyond the first count as other",
+        ("instrument", "detector"),
+    ),
+    Declared("risk_regime_refits_total", "counter", "Refits of regime and volatility models, by what became of them", ("kind", "status")),
     Declared("risk_log_seq", "gauge", "Ordinal of the last log record that this process has taken"),
     Declared("risk_shard_epoch", "gauge", "Epoch under which this process owns a shard; 0 after it lost the shard", ("shard",)),
     Declared("risk_pending_finals", "gauge", "Closed buckets that wait to be made durable"),
@@ -99,6 +116,8 @@ class Metrics:
         self._names: dict[int, str] = {}
         self._series: dict[tuple[int, str, float], _Series] = {}
         self._reasons: set[str] = set()
+        self._symbols: dict[int, str] = {}
+        self._watched_ns: dict[int, int] = {}
         ProcessCollector(registry=self.registry)
 
     def book(self, nodes: Sequence[Node]) -> None:
@@ -108,6 +127,13 @@ class Metrics:
         self._names = {n.node_id: n.name if names.count(n.name) == 1 else f"{n.name} {n.node_id}" for n in listed}
         self._series = {}
         for name in ("risk_value_at_risk", "risk_expected_shortfall", "risk_exceptions_total"):
+            self._metrics[name].clear()
+
+    def instruments(self, instruments: Sequence[Instrument]) -> None:
+        """Name the instruments of the run; series of the run before are dropped."""
+        self._symbols = {i.instrument_id: i.symbol for i in instruments[:INSTRUMENTS_MAX]}
+        self._watched_ns = {}
+        for name in ("risk_regime_probability", "risk_volatility_forecast", "risk_change_points_total"):
             self._metrics[name].clear()
 
     # -------------------------------------------------------------- input
@@ -163,6 +189,24 @@ class Metrics:
             if series is not None and r.as_of_ns > series.judged_ns:
                 series.judged_ns = r.as_of_ns
                 series.exceptions.inc(int(r.exception_hypothetical))
+
+    def watched(self, rows: Sequence[WatchRow]) -> None:
+        """Show regimes and volatilities of the first instruments, and count change points and refits."""
+        for row in rows:
+            symbol = self._symbols.get(row.instrument_id)
+            if isinstance(row, RegimeModel):
+                self._metrics["risk_regime_refits_total"].labels(row.kind, row.status).inc()
+            elif isinstance(row, ChangePoint):
+                self._metrics["risk_change_points_total"].labels(symbol or "other", row.detector).inc()
+            elif symbol is not None and row.as_of_ns >= self._watched_ns.get(row.instrument_id, 0):
+                self._watched_ns[row.instrument_id] = row.as_of_ns
+                self._show_regime(symbol, row)
+
+    def _show_regime(self, symbol: str, row: RegimeState) -> None:
+        for label, chance in zip(row.labels, row.filtered, strict=True):
+            self._metrics["risk_regime_probability"].labels(symbol, label).set(chance)
+        if row.volatility is not None:
+            self._metrics["risk_volatility_forecast"].labels(symbol).set(row.volatility)
 
     def _of(self, row: RiskResult | DayCloseRow) -> _Series | None:
         key = row.node_id, row.method, row.confidence

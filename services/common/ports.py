@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from risk_core.book import Instrument, Node
-from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
+from risk_core.records import ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult, ScenarioRow, WatchRow
 
 
 class Unavailable(Exception):
@@ -174,6 +174,7 @@ class Commit:
     day_closes: tuple[DayCloseRow, ...] = ()
     scenario_rows: tuple[ScenarioRow, ...] = ()
     jobs: tuple[Job, ...] = ()
+    watched: tuple[WatchRow, ...] = ()
 
 
 class Leases(Protocol):
@@ -271,6 +272,10 @@ class ResultStore(Protocol):
 
         A row belongs to the shard that committed it last.
         """
+        ...
+
+    def committed_watched(self, run_id: str, shard_id: str, as_of_ns: int) -> list[WatchRow]:
+        """Return the rows about instruments of the shard's bucket at as_of (all revisions, by kind and key), alike."""
         ...
 
 
@@ -392,6 +397,16 @@ class HistoryFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchFilter:
+    """One instrument's rows, newest first: from_ns <= as_of < to_ns, newest revision of each."""
+
+    run_id: str
+    instrument_id: int
+    from_ns: int | None = None
+    to_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FillRow:
     """A fill as recorded. A correction marks the row it replaces `superseded_by` and adds one with its `correction_id`."""
 
@@ -448,6 +463,18 @@ class Queries(Protocol):
         """Return a node's day closes in the same order."""
         ...
 
+    def regime_states(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[RegimeState]:
+        """Return an instrument's regime states by as_of, descending."""
+        ...
+
+    def regime_models(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[RegimeModel]:
+        """Return the refits of an instrument's models by as_of, then kind, descending."""
+        ...
+
+    def change_points(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[ChangePoint]:
+        """Return an instrument's change points by as_of, then detector, descending."""
+        ...
+
     def latest_results(self, run_id: str, node_ids: Sequence[int] | None = None) -> list[RiskResult]:
         """Return all results at each node's newest as_of, newest revisions, by key; of every node for None."""
         ...
@@ -476,11 +503,15 @@ class Queries(Protocol):
 # ------------------------------------------------------------ snapshots
 
 
-SnapshotKind: TypeAlias = Literal["live", "final"]
+SnapshotKind: TypeAlias = Literal["live", "final", "regime"]
+"""The first two are of nodes, the third of instruments."""
+
+
+NODE_KINDS: Final[tuple[SnapshotKind, ...]] = ("live", "final")
 
 
 class Snapshot(NamedTuple):
-    """One node's newest numbers. `order` grows within a run: (log_seq, 0) for live, (as_of_ns, revision) for final."""
+    """One node's (or instrument's) newest numbers. `order` grows within a run: (log_seq, 0) for live, (as_of_ns, revision) for final."""
 
     node_id: int
     order: tuple[int, int]
@@ -499,7 +530,7 @@ class Snapshots(Protocol):
         """
         ...
 
-    def read(self, shard_of_node: Mapping[int, str]) -> dict[int, dict[str, bytes]]:
+    def read(self, shard_of_node: Mapping[int, str], kinds: Sequence[SnapshotKind] = NODE_KINDS) -> dict[int, dict[str, bytes]]:
         """Return {node_id: {"live": payload, "final": payload}} of those present."""
         ...
 

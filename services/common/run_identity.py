@@ -15,6 +15,7 @@ BASE_CURRENCY, CALCULATION = "base_currency", "calculation"
 NUMERIC_PACKAGES = ("numpy", "numba", "llvmlite", "scipy")
 ENGINE_PARTS = (
     "book.py",
+    "change_points",
     "records.py",
     "conventions.py",
     "methods.py",
@@ -26,6 +27,7 @@ ENGINE_PARTS = (
     "liquidity",
     "measures",
     "parametric",
+    "regimes",
     "scenarios",
     "tail_intervals.py",
     "tails.py",

@@ -15,9 +15,9 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
-from msgspec.inspect import BoolType, DictType, FloatType, IntType, Metadata, NoneType, StrType, UnionType, type_info
+from msgspec.inspect import BoolType, DictType, FloatType, IntType, ListType, Metadata, NoneType, StrType, UnionType, type_info
 
-from risk_core.records import DayCloseRow, RiskResult
+from risk_core.records import ChangePoint, DayCloseRow, RegimeState, RiskResult
 from services.common.codec_errors import MalformedRecord
 
 SCHEMA_VERSION: Final = 1
@@ -101,7 +101,52 @@ class DayCloseMessage(Struct, frozen=True):
     status: Status
 
 
-MESSAGES: Final[Mapping[str, type[Struct]]] = MappingProxyType({"results": RiskResultMessage, "day_closes": DayCloseMessage})
+InstrumentId = Annotated[int, Meta(ge=0, le=2**31 - 1, description="instrument of the book")]
+Date = Annotated[str, Meta(description="the day that closed, YYYY-MM-DD on the book's calendar")]
+LogSeq = Annotated[int, Meta(ge=0, description="records of the log behind the number")]
+
+
+class RegimeStateMessage(Struct, frozen=True):
+    """Regime and volatility of an instrument as known at a day close."""
+
+    schema_version: Version
+    run_id: RunId
+    instrument_id: InstrumentId
+    as_of: AsOf
+    as_of_ns: AsOfNs
+    date: Date
+    revision: Revision
+    log_seq: LogSeq
+    price: Annotated[float, Meta(description="at the close")]
+    move: Annotated[float | None, Meta(description="of the day, a simple return; null where the instrument itself was not seen")]
+    model_version: Annotated[int, Meta(ge=1, description="counts the regime models in use")]
+    labels: Annotated[list[str], Meta(description="of the states, in the order of the chances")]
+    filtered: Annotated[list[float], Meta(description="chances of the state of this day given all to this day")]
+    ahead: Annotated[list[float], Meta(description="chances of the state of the next day")]
+    volatility: Annotated[float | None, Meta(description="standard deviation forecast for the next day; null without a model")]
+    status: Annotated[str, Meta(description="ok, or missing: the day had no move of its own")]
+
+
+class ChangePointMessage(Struct, frozen=True):
+    """An alarm of a detector that watches an instrument."""
+
+    schema_version: Version
+    run_id: RunId
+    instrument_id: InstrumentId
+    as_of: AsOf
+    as_of_ns: AsOfNs
+    date: Date
+    detector: Annotated[str, Meta(description="volatility or drift")]
+    revision: Revision
+    log_seq: LogSeq
+    direction: Annotated[str, Meta(description="up or down")]
+    statistic: Annotated[float, Meta(description="above the threshold")]
+    threshold: Annotated[float, Meta(gt=0.0, description="calibrated to a rate of false alarms")]
+
+
+MESSAGES: Final[Mapping[str, type[Struct]]] = MappingProxyType(
+    {"results": RiskResultMessage, "day_closes": DayCloseMessage, "regimes": RegimeStateMessage, "change_points": ChangePointMessage}
+)
 """Topic (short name) to the type of its messages. A topic that is not here carries bytes."""
 
 _NULLABLE: Final = frozenset(
@@ -118,7 +163,9 @@ _NULLABLE: Final = frozenset(
 _encoder = msgspec.json.Encoder()
 _result_decoder = msgspec.json.Decoder(RiskResultMessage)
 _day_close_decoder = msgspec.json.Decoder(DayCloseMessage)
-_Message = TypeVar("_Message", RiskResultMessage, DayCloseMessage)
+_regime_decoder = msgspec.json.Decoder(RegimeStateMessage)
+_change_decoder = msgspec.json.Decoder(ChangePointMessage)
+_Message = TypeVar("_Message", RiskResultMessage, DayCloseMessage, RegimeStateMessage, ChangePointMessage)
 
 
 def encode_result(result: RiskResult) -> bytes:
@@ -139,6 +186,29 @@ def encode_day_close(row: DayCloseRow) -> bytes:
 def decode_day_close(payload: bytes) -> DayCloseRow:
     """Return the judged day in a message of `analytics/day_closes`, null numbers as NaN; raises MalformedRecord."""
     return DayCloseRow(**_decode(_day_close_decoder, payload))
+
+
+def encode_regime(row: RegimeState) -> bytes:
+    """Return the message of a regime state for `analytics/regimes`; ValueError for a number that is not finite."""
+    return _encode(RegimeStateMessage, row)
+
+
+def decode_regime(payload: bytes) -> RegimeState:
+    """Return the regime state in a message of `analytics/regimes`; raises MalformedRecord."""
+    values: dict[str, Any] = _decode(_regime_decoder, payload)
+    for name in ("labels", "filtered", "ahead"):
+        values[name] = tuple(values[name])
+    return RegimeState(**values)
+
+
+def encode_change_point(row: ChangePoint) -> bytes:
+    """Return the message of a change point for `analytics/change_points`; ValueError for a number that is not finite."""
+    return _encode(ChangePointMessage, row)
+
+
+def decode_change_point(payload: bytes) -> ChangePoint:
+    """Return the change point in a message of `analytics/change_points`; raises MalformedRecord."""
+    return ChangePoint(**_decode(_change_decoder, payload))
 
 
 def json_schema(topic: str) -> dict[str, Any]:
@@ -171,14 +241,14 @@ def utc_text(ns: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
-def _encode(message: type[_Message], row: RiskResult | DayCloseRow) -> bytes:
+def _encode(message: type[_Message], row: RiskResult | DayCloseRow | RegimeState | ChangePoint) -> bytes:
     values: dict[str, Any] = {name: getattr(row, name) for name in row.__slots__}
     for name, value in values.items():
         if isinstance(value, float) and not math.isfinite(value):
-            if name not in _NULLABLE or row.status == "ok":
-                raise ValueError(
-                    f"{type(row).__name__}.{name} = {value} of node {row.node_id} at {row.as_of_ns} with status {row.status!r}"
-                )
+            status = values.get("status", "ok")
+            if name not in _NULLABLE or status == "ok":
+                of = f"node {values['node_id']}" if "node_id" in values else f"instrument {values['instrument_id']}"
+                raise ValueError(f"{type(row).__name__}.{name} = {value} of {of} at {row.as_of_ns} with status {status!r}")
             values[name] = None
     return _encoder.encode(message(schema_version=SCHEMA_VERSION, as_of=utc_text(row.as_of_ns), **values))
 
@@ -223,6 +293,8 @@ def _avro_type(info: Any, name: str) -> Any:
         return _avro_type(info.type, name)
     if isinstance(info, UnionType):
         return sorted((_avro_type(item, name) for item in info.types), key=lambda avro: str(avro) != "null")
+    if isinstance(info, ListType):
+        return {"type": "array", "items": _avro_type(info.item_type, name)}
     if isinstance(info, DictType):
         return {"type": "map", "values": _avro_type(info.value_type, name)}
     for known, avro in _AVRO:

@@ -49,6 +49,7 @@ TOPICS: Final[Mapping[str, str]] = MappingProxyType(
         "zones": "analytics/zones",
         "breaches": "analytics/breaches",
         "regimes": "analytics/regimes",
+        "change_points": "analytics/change_points",
     }
 )
 """Short name, as the services use it, to namespace and topic within the tenant. None is partitioned."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from risk_core.book import Book
-from risk_core.engine.configuration import NS_PER_SECOND, ModelConfiguration
+from risk_core.engine.configuration import NS_PER_SECOND, ModelConfiguration, WatchConfiguration
 from risk_core.records import Genesis
-from services.common.config import Settings
+from services.common.config import RegimeSettings, Settings
 from services.common.feeds.port import Feed, Span, content_hash
 
 
@@ -40,6 +40,7 @@ def make_genesis(feed: Feed, book: Book, span: Span, settings: Settings, nonce: 
         correction_days=settings.history.checkpoint_keep_days,
         liquidity=terms,
         liquidity_multiplier=model.liquidity_multiplier,
+        watch=_watch(book, settings.regimes),
     )
     return Genesis(
         book=book,
@@ -49,6 +50,19 @@ def make_genesis(feed: Feed, book: Book, span: Span, settings: Settings, nonce: 
         emit_from_ns=feed.day(span.seed[-1]).close_ns + 1,
         cadence_ns=round(model.cadence_seconds * NS_PER_SECOND),
         configuration=configuration.to_json(),
+    )
+
+
+def _watch(book: Book, regimes: RegimeSettings) -> WatchConfiguration:
+    if not regimes.enabled:
+        return WatchConfiguration()
+    symbols = [i.symbol for i in book.instruments]
+    unknown = [name for name in regimes.of if name not in symbols]
+    if unknown:
+        raise GenesisMismatch(f"RISK_REGIMES__OF names {', '.join(unknown)}: no symbol of the book; there are {', '.join(symbols)}")
+    default = [i.symbol for i in book.instruments if i.instrument_id == book.default_proxy_id]
+    return WatchConfiguration(
+        tuple(regimes.of or default), regimes.states, regimes.first, regimes.every, regimes.history, regimes.run_length
     )
 
 
@@ -75,7 +89,7 @@ def check_genesis(logged: Genesis, wanted: Genesis) -> None:
         "the book": logged.book_hash != wanted.book_hash,
         "the first day with results (--from)": logged.emit_from_ns != wanted.emit_from_ns,
         "the cadence (RISK_MODEL__CADENCE_SECONDS)": logged.cadence_ns != wanted.cadence_ns,
-        "the model (RISK_MODEL__...)": logged.configuration != wanted.configuration,
+        "the model (RISK_MODEL__... or RISK_REGIMES__...)": logged.configuration != wanted.configuration,
     }
     differing = [name for name, differs in parts.items() if differs]
     if differing:

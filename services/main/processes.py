@@ -9,15 +9,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from threading import Event
+from typing import Protocol
 
 from services.api.app import ApiDependencies, create_app
 from services.api.server import ServeError, serve
 from services.common.config import Settings
 from services.common.evidence import StoredEvidence
 from services.common.metrics import Metrics, start_exporter
-from services.common.ports import Clock
+from services.common.ports import Clock, Log, Publisher
 from services.common.run_identity import calculation_hash
 from services.common.runtime import Group, SystemClock, worker_name
+from services.common.shard_kinds import INSTRUMENTS, NODES, ShardKind
 from services.common.status import RunStatus
 from services.embedded import Embedded
 from services.jobs.pool import open_pool
@@ -28,6 +30,7 @@ from services.recorder.loop import record_loop
 from services.recorder.recorder import Recorder
 from services.risk.finisher import FinisherPorts
 from services.risk.loops import finish_loop, read_loop
+from services.risk.observer import Observer
 from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
 
 logger = logging.getLogger("service")
@@ -46,9 +49,9 @@ class Parts:
     metrics: Metrics
 
     @staticmethod
-    def open(settings: Settings, stack: ExitStack) -> Parts:
+    def open(settings: Settings, stack: ExitStack, metrics: Metrics | None = None) -> Parts:
         """Connect to the stores, and serve metrics."""
-        metrics = Metrics()
+        metrics = metrics or Metrics()
         exporter = start_exporter(metrics, settings.metrics.host, settings.metrics.port)
         if exporter is not None:
             stack.callback(exporter.close)
@@ -92,16 +95,33 @@ def record(parts: Parts, broker: Broker, stop: Event) -> None:
         recorder.close()
 
 
+class Stopping(Protocol):
+    """What ends a loop: an event of threads or of processes."""
+
+    def is_set(self) -> bool:
+        """Return whether to end."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for it."""
+        ...
+
+
 def risk(parts: Parts, broker: Broker, stop: Event) -> None:
     """Fold and finish until stopped, or until a part fails."""
+    _fold(parts, broker.log, broker.publisher, stop, NODES, parts.metrics)
+
+
+def _fold(parts: Parts, log: Log, publisher: Publisher, stop: Stopping, kind: ShardKind, observer: Observer) -> None:
     settings, kept = parts.settings, parts.stores
     ports = WorkerPorts(
-        log=broker.log,
+        log=log,
         leases=kept.leases,
         runs=kept.runs,
-        finishing=FinisherPorts(kept.results, broker.publisher, kept.snapshots, lambda log_seq: True, parts.clock, parts.metrics),
+        finishing=FinisherPorts(kept.results, publisher, kept.snapshots, lambda log_seq: True, parts.clock, observer),
         clock=parts.clock,
         calculation=calculation_hash(),
+        kind=kind,
     )
     shards = settings.shards
     name = worker_name(settings.worker_name)
@@ -109,7 +129,7 @@ def risk(parts: Parts, broker: Broker, stop: Event) -> None:
         ports, WorkerSettings(name, shards.count, shards.per_worker_target, shards.lease_seconds, settings.history.pending_max)
     )
     group = Group()
-    group.start("risk worker", lambda stopped: read_loop(worker, stopped))
+    group.start("reader", lambda stopped: read_loop(worker, stopped))
     group.start("finisher", lambda stopped: finish_loop(worker, stopped))
     try:
         while not stop.is_set() and not group.stop.is_set():
@@ -117,6 +137,24 @@ def risk(parts: Parts, broker: Broker, stop: Event) -> None:
     finally:
         group.close()
     group.check()
+
+
+class SecondReader(Metrics):
+    """The metrics of a process that folds what risk workers fold too: ticks, and what is wrong with them, are counted there."""
+
+    def ticks(self, count: int) -> None:
+        """Counted where risk is calculated."""
+
+    def late(self, count: int) -> None:
+        """Counted where risk is calculated."""
+
+    def rejected(self, reason: str, count: int = 1) -> None:
+        """Counted where risk is calculated."""
+
+
+def regimes(parts: Parts, log: Log, publisher: Publisher, stop: Stopping) -> None:
+    """Follow regimes and change points until stopped, or until a part fails."""
+    _fold(parts, log, publisher, stop, INSTRUMENTS, parts.metrics)
 
 
 def jobs(parts: Parts, broker: Broker, stop: Event) -> None:

@@ -130,6 +130,14 @@ def embedded_universe(settings: Settings, where: Addresses, kept: Stores, stack:
     )
 
 
+def recorded(kept: Stores) -> tuple[Log, Publisher]:
+    """Return the log of a service in one process as another process reads it, and topics in memory."""
+    from services.common.adapters.memory_topics import MemoryBroker, MemoryPublisher
+    from services.common.adapters.recorded_log import RecordedLog
+
+    return RecordedLog(kept.log_store), MemoryPublisher(MemoryBroker(retained_max=1))
+
+
 def inbound_sender(settings: Settings, kept: Stores, stack: ExitStack) -> Publisher:
     """Return what takes orders of the desk and live ticks: the broker, or the inbox in the database where there is none."""
     return PostgresSender(kept.database) if settings.log.url == "memory:" else broker(settings, stack).publisher

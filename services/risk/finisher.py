@@ -7,18 +7,31 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from risk_core.engine.canonical import Evaluated, Evaluator, Frozen
+from risk_core.engine.canonical import Evaluated, Frozen
 from risk_core.engine.fold import Bucket
-from risk_core.records import ScenarioRow
+from risk_core.records import ChangePoint, RegimeState, ScenarioRow, WatchRow
 from services.common.job_inputs import job_of
 from services.common.outage import Outage
-from services.common.ports import Checkpoint, Clock, Commit, Lease, Publisher, ResultStore, Run, Snapshot, Snapshots, Unavailable
+from services.common.ports import (
+    Checkpoint,
+    Clock,
+    Commit,
+    Lease,
+    Publisher,
+    ResultStore,
+    Run,
+    Snapshot,
+    SnapshotKind,
+    Snapshots,
+    Unavailable,
+)
 from services.common.run_identity import line_of
-from services.common.schemas import encode_day_close, encode_result
+from services.common.schemas import encode_change_point, encode_day_close, encode_regime, encode_result
+from services.common.shard_kinds import BucketEvaluator
 from services.common.snapshot_payload import encode_final
 from services.common.state_codec import pack, unpack
 from services.risk.observer import Observer, Silent
@@ -27,8 +40,13 @@ logger = logging.getLogger("risk")
 
 CHECKPOINT_VERSION = 1
 FLUSH_SECONDS = 10.0
+KINDS: Final[tuple[SnapshotKind, ...]] = ("final", "regime")
 GROUP_MAX = 32
 """Buckets in one transaction when several wait: a replay at full speed then pays one fsync for all of them."""
+
+
+Shown: TypeAlias = tuple[SnapshotKind, int]
+"""A kind of snapshot, and the node or instrument that it is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +55,7 @@ class Pending:
 
     bucket: Bucket
     position: bytes
-    evaluator: Evaluator
+    evaluator: BucketEvaluator
     again: bool
 
 
@@ -70,9 +88,9 @@ class Finisher:
         self.pending_max = pending_max
         self.group_max = group_max
         self.pending: deque[Pending] = deque()
-        self.dirty: dict[int, Snapshot] = {}
-        self.newest: dict[int, Snapshot] = {}
-        """Finals to write, and the newest ones written: one entry a node each."""
+        self.dirty: dict[Shown, Snapshot] = {}
+        self.newest: dict[Shown, Snapshot] = {}
+        """Finals to write, and the newest ones written: one entry a node (or instrument) each."""
         self.busy = False
         self.fenced = False
         """Set by whoever drives `steps` when they raise Fenced; the worker then drops the shard."""
@@ -105,6 +123,7 @@ class Finisher:
             group: list[tuple[Bucket, Evaluated]] = []
             commits: list[Commit] = []
             carried: list[ScenarioRow] = []
+            watched: list[WatchRow] = []
             while self.pending and len(group) < self.group_max:
                 item = self.pending.popleft()
                 first: list[Frozen | None] = []
@@ -113,11 +132,10 @@ class Finisher:
                 evaluated = item.evaluator.evaluate(item.bucket, first[0])
                 group.append((item.bucket, evaluated))
                 carried += [] if evaluated.scenario_row is None else [evaluated.scenario_row]
+                watched += evaluated.watched
                 if not self._silent(item) or not self.pending or len(group) == self.group_max:
-                    commits.append(
-                        self._commit(item, evaluated, tuple(carried), [e.as_of_ns for _, e in group if e.results or e.day_closes])
-                    )
-                    carried = []
+                    commits.append(self._commit(item, evaluated, carried, watched, [e.as_of_ns for _, e in group if _emits(e)]))
+                    carried, watched = [], []
                 yield "evaluated"
             while not self.ports.recorded(max(c.checkpoint.log_seq for c in commits)):
                 yield "wait"
@@ -129,7 +147,7 @@ class Finisher:
             for bucket, evaluated in group:
                 self._count(evaluated, bucket)
             yield "committed"
-            emitted = [e for _, e in group if e.results or e.day_closes]
+            emitted = [e for _, e in group if _emits(e)]
             if emitted:
                 while not self._tried(lambda: self._publish(emitted)):
                     yield "wait"
@@ -159,7 +177,9 @@ class Finisher:
         """Return whether a bucket only seeds the window: nobody will ask for the state right after it."""
         return not item.bucket.emit and item.evaluator.frozen is None and not item.again
 
-    def _commit(self, item: Pending, evaluated: Evaluated, rows: tuple[ScenarioRow, ...], unpublished: list[int]) -> Commit:
+    def _commit(
+        self, item: Pending, evaluated: Evaluated, rows: Sequence[ScenarioRow], watched: Sequence[WatchRow], unpublished: list[int]
+    ) -> Commit:
         bucket = item.bucket
         state = pack({"fold": bucket.state, "evaluator": item.evaluator.state(), "unpublished": np.array(unpublished, np.int64)})
         checkpoint = Checkpoint(
@@ -173,7 +193,7 @@ class Finisher:
             format_version=CHECKPOINT_VERSION,
         )
         jobs = () if evaluated.inputs is None else (job_of(self.run_id, self.lease.shard_id, evaluated.inputs),)
-        return Commit(self.lease, checkpoint, evaluated.results, evaluated.day_closes, rows, jobs)
+        return Commit(self.lease, checkpoint, evaluated.results, evaluated.day_closes, tuple(rows), jobs, tuple(watched))
 
     def _count(self, evaluated: Evaluated, bucket: Bucket) -> None:
         self.committed_log_seq = max(self.committed_log_seq, bucket.entry_log_seq)
@@ -184,6 +204,7 @@ class Finisher:
         self.counts["emitted_closes"] += int(bucket.emit and bucket.date is not None)
         self.ports.observer.results(evaluated.results)
         self.ports.observer.day_closes(evaluated.day_closes)
+        self.ports.observer.watched(evaluated.watched)
         self.ports.observer.pending_finals(len(self.pending))
 
     def _publish(self, group: Sequence[Evaluated]) -> None:
@@ -192,6 +213,11 @@ class Finisher:
                 self.ports.publisher.publish("results", str(result.node_id), encode_result(result))
             for row in evaluated.day_closes:
                 self.ports.publisher.publish("day_closes", str(row.node_id), encode_day_close(row))
+            for said in evaluated.watched:
+                if isinstance(said, RegimeState):
+                    self.ports.publisher.publish("regimes", str(said.instrument_id), encode_regime(said))
+                elif isinstance(said, ChangePoint):
+                    self.ports.publisher.publish("change_points", str(said.instrument_id), encode_change_point(said))
         self.ports.publisher.flush(FLUSH_SECONDS)
 
     def _show(self, group: Sequence[Evaluated]) -> None:
@@ -200,17 +226,29 @@ class Finisher:
             for node_id, rows in groupby(evaluated.results, key=lambda r: r.node_id):
                 results = list(rows)
                 order = (evaluated.as_of_ns, results[0].revision)
-                if node_id not in self.newest or order >= self.newest[node_id].order:
-                    payload = encode_final(results, closes.get(node_id, []))
-                    self.newest[node_id] = self.dirty[node_id] = Snapshot(node_id, order, payload)
+                if self._newer(("final", node_id), order):
+                    self._keep("final", Snapshot(node_id, order, encode_final(results, closes.get(node_id, []))))
+            for state in evaluated.watched:
+                order = (state.as_of_ns, state.revision)
+                if isinstance(state, RegimeState) and self._newer(("regime", state.instrument_id), order):
+                    self._keep("regime", Snapshot(state.instrument_id, order, encode_regime(state)))
         self.rewrite()
+
+    def _newer(self, shown: Shown, order: tuple[int, int]) -> bool:
+        return shown not in self.newest or order >= self.newest[shown].order
+
+    def _keep(self, kind: SnapshotKind, snapshot: Snapshot) -> None:
+        self.newest[kind, snapshot.node_id] = self.dirty[kind, snapshot.node_id] = snapshot
 
     def rewrite(self) -> bool:
         """Write finals that the cache does not hold yet; keep them, and return False, when it is away."""
         taken, self.dirty = self.dirty, {}
         if taken:
             try:
-                self.ports.snapshots.write(self.lease.shard_id, self.lease.epoch, self.line, "final", list(taken.values()))
+                for kind in KINDS:
+                    items = [snapshot for (of, _), snapshot in taken.items() if of == kind]
+                    if items:
+                        self.ports.snapshots.write(self.lease.shard_id, self.lease.epoch, self.line, kind, items)
             except Unavailable as error:
                 self.ports.cache.away(error)
                 self.dirty = {**taken, **self.dirty}
@@ -229,14 +267,21 @@ class Finisher:
         state: dict[str, Any] = unpack(checkpoint.state)
         for as_of_ns in state["unpublished"].tolist():
             results, day_closes = self.ports.store.committed_results(checkpoint.run_id, self.lease.shard_id, as_of_ns)
-            newest = max((r.revision for r in results), default=0)
+            watched = self.ports.store.committed_watched(checkpoint.run_id, self.lease.shard_id, as_of_ns)
+            newest = max((r.revision for r in (*results, *watched)), default=0)
             group.append(
                 Evaluated(
                     as_of_ns,
                     tuple(r for r in results if r.revision == newest),
                     tuple(r for r in day_closes if r.revision == newest),
                     None,
+                    watched=tuple(r for r in watched if r.revision == newest),
                 )
             )
         self._publish(group)
         self._show(group)
+
+
+def _emits(evaluated: Evaluated) -> bool:
+    """Return whether there is anything to publish and show."""
+    return bool(evaluated.results or evaluated.day_closes or evaluated.watched)

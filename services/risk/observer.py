@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from risk_core.book import Node
-from risk_core.records import DayCloseRow, RiskResult
+from risk_core.book import Instrument, Node
+from risk_core.records import DayCloseRow, RiskResult, WatchRow
 
 
 class Observer(Protocol):
@@ -14,6 +14,9 @@ class Observer(Protocol):
 
     def book(self, nodes: Sequence[Node]) -> None:
         """A run began, with these nodes."""
+
+    def instruments(self, instruments: Sequence[Instrument]) -> None:
+        """A run began, with these instruments."""
 
     def ticks(self, count: int) -> None:
         """Ticks were folded."""
@@ -41,6 +44,9 @@ class Observer(Protocol):
 
     def day_closes(self, rows: Sequence[DayCloseRow]) -> None:
         """Days were judged."""
+
+    def watched(self, rows: Sequence[WatchRow]) -> None:
+        """Regimes, their models and change points became durable."""
 
     def pending_finals(self, count: int) -> None:
         """So many buckets wait."""

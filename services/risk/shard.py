@@ -10,6 +10,7 @@ from risk_core.engine.canonical import FORECAST_LEAD_NS, Evaluator
 from risk_core.engine.fold import Bucket, Correction, Fold, KnownCorrection, Refold
 from risk_core.records import Genesis, Record
 from services.common.ports import Checkpoint, Lease, ResultStore, Run, Snapshot
+from services.common.shard_kinds import NODES, BucketEvaluator, ShardKind
 from services.common.state_codec import unpack
 from services.risk.finisher import Finisher, FinisherPorts, Pending
 from services.risk.live import LiveBook
@@ -30,15 +31,23 @@ class Shard:
     """
 
     def __init__(
-        self, lease: Lease, run: Run, genesis: Genesis, node_ids: tuple[int, ...], ports: FinisherPorts, bounds: tuple[int, int]
+        self,
+        lease: Lease,
+        run: Run,
+        genesis: Genesis,
+        node_ids: tuple[int, ...],
+        ports: FinisherPorts,
+        bounds: tuple[int, int],
+        kind: ShardKind = NODES,
     ) -> None:
         self.lease = lease
         self.run = run
         self.genesis = genesis
         self.node_ids = node_ids
         self.finisher = Finisher(ports, lease, run, *bounds)
+        self.kind = kind
         self.fold = Fold(genesis, node_ids)
-        self.evaluator = Evaluator(self.fold, run.run_id)
+        self.evaluator: BucketEvaluator = kind.evaluator(self.fold, run.run_id)
         self.live: LiveBook | None = None
         self.newest_live: dict[int, Snapshot] = {}
         self.log_seq = 0
@@ -86,7 +95,7 @@ class Shard:
         """
         state: dict[str, Any] = unpack(checkpoint.state)
         fold = Fold.restore(self.genesis, state["fold"])
-        evaluator = Evaluator(fold, self.run.run_id)
+        evaluator = self.kind.evaluator(fold, self.run.run_id)
         count = state["evaluator"]["scenarios"]
         rows = self.store.scenario_rows(self.run.run_id, checkpoint.as_of_ns, fold.knowledge(checkpoint.log_seq), count)
         evaluator.restore(state["evaluator"], rows)
@@ -105,7 +114,7 @@ class Shard:
         checkpoint = self.store.checkpoint_before(self.run.run_id, self.lease.shard_id, refold.correction.effective_ns)
         if checkpoint is None:
             self.fold = Fold(self.genesis, self.node_ids)
-            self.evaluator = Evaluator(self.fold, self.run.run_id)
+            self.evaluator = self.kind.evaluator(self.fold, self.run.run_id)
             self.fold.preload(known)
             self.log_seq, self.position = 0, None
         else:
@@ -130,6 +139,6 @@ class Shard:
 
     def live_snapshots(self, now_ns: int) -> list[Snapshot]:
         """Return changed live numbers, starting them once the finisher is idle: the window is then as the fold sees it."""
-        if self.wants_live() and self.finisher.idle() and self.evaluator.window.count:
+        if isinstance(self.evaluator, Evaluator) and self.wants_live() and self.finisher.idle() and self.evaluator.window.count:
             self.live = LiveBook(self.fold, self.evaluator)
         return [] if self.live is None else self.live.snapshots(self.log_seq, now_ns)

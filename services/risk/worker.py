@@ -26,7 +26,7 @@ from services.common.ports import (
     Unavailable,
 )
 from services.common.run_identity import first_run, run_under
-from services.common.sharding import owned_nodes
+from services.common.shard_kinds import NODES, ShardKind
 from services.risk.finisher import GROUP_MAX, Finisher, FinisherPorts
 from services.risk.shard import Shard
 
@@ -66,6 +66,8 @@ class WorkerPorts:
     finishing: FinisherPorts
     clock: Clock
     calculation: str
+    kind: ShardKind = NODES
+    """What this worker's shards are about."""
 
 
 @dataclass(slots=True, eq=False)
@@ -202,7 +204,7 @@ class RiskWorker:
         self._history.back()
 
     def _wanted(self) -> list[str]:
-        others = [s for s in map(str, range(self.settings.shard_count)) if s not in self.leases]
+        others = [s for s in self.ports.kind.shard_ids(self.settings.shard_count) if s not in self.leases]
         return [] if others and self.superseded() else others
 
     def _may_take(self, shard_id: str) -> bool:
@@ -240,6 +242,7 @@ class RiskWorker:
         assert isinstance(body, Genesis)
         self.run, self.genesis = run, body
         self.observer.book(body.book.nodes)
+        self.observer.instruments(body.book.instruments)
 
     def superseded(self) -> bool:
         """Return whether a process of another calculation was started since: this one keeps its shards and takes no more."""
@@ -251,8 +254,9 @@ class RiskWorker:
     def _shard(self, lease: Lease) -> Shard:
         assert self.run is not None
         assert self.genesis is not None
-        nodes = owned_nodes((n.node_id for n in self.genesis.book.nodes), int(lease.shard_id), self.settings.shard_count)
-        return Shard(lease, self.run, self.genesis, nodes, self.ports.finishing, (self.settings.pending_max, self.settings.group_max))
+        kind, bounds = self.ports.kind, (self.settings.pending_max, self.settings.group_max)
+        nodes = kind.nodes(self.genesis, lease.shard_id, self.settings.shard_count)
+        return Shard(lease, self.run, self.genesis, nodes, self.ports.finishing, bounds, kind)
 
     # ----------------------------------------------------------- reading
 
@@ -372,6 +376,7 @@ class RiskWorker:
         names = {"run_id": run.run_id, "parent": run.parent_run_id}
         logger.info("run begins", extra={**names, "log_seq": log_seq, "nodes": len(genesis.book.nodes)})
         self.observer.book(genesis.book.nodes)
+        self.observer.instruments(genesis.book.instruments)
         started: list[Shard | Waiting] = []
         for shard in cursor.shards:
             lease = shard.lease if isinstance(shard, Waiting) else self._renewed_epoch(shard.lease)

@@ -18,7 +18,7 @@ from tests.containers.dashboards import ROOT
 from tests.real_servers import free_ports, required_image
 from tests.server_units import HOST
 
-SERVICES = ("ingest", "recorder", "risk", "jobs", "api", "prometheus")
+SERVICES = ("ingest", "recorder", "risk", "regime", "jobs", "api", "prometheus")
 """All but Grafana, whose image cannot be built from packages; what they depend on is started with them."""
 UP_SECONDS = 420
 
@@ -41,7 +41,7 @@ class Stack:
 
     def logs(self) -> str:
         """The end of what the services said."""
-        return self.compose("logs", "--no-color", "--tail", "40", "migrate", "ingest", "recorder", "risk", "jobs", "api", check=False)[
+        return self.compose("logs", "--no-color", "--tail", "40", "migrate", "ingest", "recorder", "risk", "regime", "jobs", "api", check=False)[
             -8000:
         ]
 

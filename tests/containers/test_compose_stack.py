@@ -27,6 +27,12 @@ CLOSES = """SELECT count(*), count(DISTINCT date), md5(string_agg(row(
     run_id, node_id, date, method, horizon_days, confidence, revision, forecast_value_at_risk, forecast_expected_shortfall,
     hypothetical_pnl, actual_pnl, fees, exception_hypothetical, exception_actual, status)::text, ','
     ORDER BY node_id, date, method, horizon_days, confidence, revision)) FROM day_closes"""
+STATES = """SELECT count(*), count(DISTINCT date), md5(string_agg(row(
+    run_id, instrument_id, as_of_ns, date, revision, price, move, model_version, labels, filtered, ahead, volatility, status)::text, ','
+    ORDER BY instrument_id, as_of_ns, revision)) FROM regime_states"""
+CHANGES = """SELECT count(*), md5(string_agg(row(
+    run_id, instrument_id, as_of_ns, date, detector, revision, direction, statistic, threshold)::text, ','
+    ORDER BY instrument_id, as_of_ns, detector, revision)) FROM change_points"""
 LOG = "SELECT count(*), min(log_seq), max(log_seq) FROM log_records"
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -43,6 +49,7 @@ def stack() -> Iterator[Stack]:
         before = streamed(running)
         running.kill_worker(victim)
         running.kill_worker(*running.containers("jobs"))
+        running.kill_worker(*running.containers("regime"))
         running.until("results after the worker was killed", lambda: streamed(running) >= before + 20, REPLAY_SECONDS)
         running.compose("kill", "--signal", "KILL", "valkey")
         before = streamed(running)
@@ -51,6 +58,7 @@ def stack() -> Iterator[Stack]:
         running.until("Prometheus has seen the cache away", lambda: errors_seen(running) > 0.0, 60)
         running.compose("start", "valkey")
         running.until("the last day", lambda: days(running) >= DAYS, REPLAY_SECONDS)
+        running.until("the last regime", lambda: running.sql(STATES)[0][1] == str(DAYS), REPLAY_SECONDS)
         yield running
 
 
@@ -91,10 +99,12 @@ def test_results_are_those_of_an_undisturbed_run_in_one_process(stack: Stack) ->
     }
     given = [part for name, value in options.items() for part in ("-e", f"{name}={value}")]
     stack.compose("run", "--rm", "--no-deps", "-T", *given, "ingest", "run", "--speed", "max", "--exit")
-    for query in (RESULTS, CLOSES):
+    for query in (RESULTS, CLOSES, STATES, CHANGES):
         assert stack.sql(query) == stack.sql(query, database="reference")
     count, distinct, _ = stack.sql(RESULTS)[0]
     assert (int(count), int(distinct)) == (DAYS * NODES * METHODS * CONFIDENCES, DAYS)
+    assert stack.sql(STATES)[0][:2] == [str(DAYS)] * 2
+    assert int(stack.sql(CHANGES)[0][0]) > 0
 
 
 def test_a_shard_was_taken_over(stack: Stack) -> None:
@@ -148,7 +158,7 @@ def test_every_result_was_published_and_never_with_another_value(stack: Stack) -
 def test_prometheus_sees_every_process_and_what_happened(stack: Stack) -> None:
     up = {(series["metric"]["job"], series["metric"]["instance"]): series["value"][1] for series in stack.prometheus("up")}
     assert sum(job == "risk" for job, _ in up) >= 2
-    assert {"risk", "ingest", "recorder", "jobs", "api", "pulsar", "prometheus"} == {job for job, _ in up}
+    assert {"risk", "ingest", "recorder", "regime", "jobs", "api", "pulsar", "prometheus"} == {job for job, _ in up}
     stack.until("all targets up", lambda: not stack.prometheus("up%20%3D%3D%200"), 60)
     assert errors_seen(stack) > 0.0
 

@@ -71,6 +71,9 @@ TABLES = [
     "dead_letters",
     "inbox",
     "log_lines",
+    "regime_states",
+    "regime_models",
+    "change_points",
 ]
 
 

@@ -19,7 +19,7 @@ from services.common.ports import Lease
 from tests.contract.store_fixtures import RUN, TABLES, Stores, as_of, bucket, lease_of, result
 from tests.real_servers import HistoryServer, unavailable
 
-NEWEST = "0005"
+NEWEST = "0006"
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_hypertables_where_the_extension_is(timescale: HistoryServer) -> None:
     with psycopg.connect(url) as connection:
         tables = {r[0] for r in connection.execute("SELECT hypertable_name FROM timescaledb_information.hypertables")}
         jobs = connection.execute("SELECT count(*) FROM timescaledb_information.jobs WHERE hypertable_name IS NOT NULL").fetchone()
-    assert tables == {"ticks", "risk_results"}
+    assert tables == {"ticks", "risk_results", "regime_states"}
     assert jobs == ((0,) if report.licence == "apache" else (2,))
     if report.licence == "apache":
         assert any("no columnstore policies" in note for note in report.notes)

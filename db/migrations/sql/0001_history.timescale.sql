@@ -4,3 +4,5 @@ SELECT create_hypertable('ticks', 'event_time', chunk_time_interval => INTERVAL 
                          if_not_exists => true, migrate_data => true);
 SELECT create_hypertable('risk_results', 'as_of', chunk_time_interval => INTERVAL '30 days', create_default_indexes => false,
                          if_not_exists => true, migrate_data => true);
+SELECT create_hypertable('regime_states', 'as_of', chunk_time_interval => INTERVAL '365 days', create_default_indexes => false,
+                         if_not_exists => true, migrate_data => true);

@@ -8,9 +8,9 @@ from operator import attrgetter
 from typing import TypeVar
 
 from risk_core.book import Instrument, Node
-from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
+from risk_core.records import ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult, ScenarioRow, WatchRow
 from services.common.adapters.paging import encode_cursor
-from services.common.adapters.rows import history_page_key, key_of
+from services.common.adapters.rows import history_page_key, key_of, watch_page_key
 from services.common.ports import (
     Checkpoint,
     Commit,
@@ -22,10 +22,12 @@ from services.common.ports import (
     Queries,
     ResultStore,
     RunStore,
+    WatchFilter,
 )
 from services.common.run_identity import ancestors
 
 RowT = TypeVar("RowT", RiskResult, DayCloseRow)
+WatchT = TypeVar("WatchT", RegimeState, RegimeModel, ChangePoint)
 
 
 class Line:
@@ -89,6 +91,10 @@ class LineageResultStore:
         """Return rows of the shard's bucket."""
         return self._store.committed_results(run_id, shard_id, as_of_ns)
 
+    def committed_watched(self, run_id: str, shard_id: str, as_of_ns: int) -> list[WatchRow]:
+        """Return rows about instruments of the shard's bucket."""
+        return self._store.committed_watched(run_id, shard_id, as_of_ns)
+
     def _newest(
         self, run_id: str, find: Callable[[str], Checkpoint | None], age: Callable[[Checkpoint], int | tuple[int, int]]
     ) -> Checkpoint | None:
@@ -112,6 +118,18 @@ class LineageQueries:
     def day_closes(self, where: HistoryFilter, limit: int = 100, cursor: str | None = None) -> Page[DayCloseRow]:
         """Return a node's day closes."""
         return self._page(self._queries.day_closes, where, limit, cursor)
+
+    def regime_states(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[RegimeState]:
+        """Return an instrument's regime states."""
+        return self._merged(self._queries.regime_states, where, limit, cursor)
+
+    def regime_models(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[RegimeModel]:
+        """Return the refits of an instrument's models."""
+        return self._merged(self._queries.regime_models, where, limit, cursor)
+
+    def change_points(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[ChangePoint]:
+        """Return an instrument's change points."""
+        return self._merged(self._queries.change_points, where, limit, cursor)
 
     def latest_results(self, run_id: str, node_ids: Sequence[int] | None = None) -> list[RiskResult]:
         """Return the newest results of nodes."""
@@ -160,6 +178,21 @@ class LineageQueries:
             yield one, to_ns
             if one != line[-1]:
                 to_ns = _earlier(to_ns, self._queries.first_as_of_ns(one, node_id))
+
+    def _merged(
+        self, fetch: Callable[[WatchFilter, int, str | None], Page[WatchT]], where: WatchFilter, limit: int, cursor: str | None
+    ) -> Page[WatchT]:
+        """Return a page of all runs of the line: of rows of one place the nearest run's."""
+        rows: dict[tuple[object, ...], WatchT] = {}
+        more = False
+        for run_id in self._line.of(where.run_id):
+            page = fetch(replace(where, run_id=run_id), limit, cursor)
+            more |= page.next_cursor is not None
+            for row in page.rows:
+                rows.setdefault(watch_page_key(row), row)
+        keys = sorted(rows, reverse=True)
+        shown = keys[:limit]
+        return Page(tuple(rows[key] for key in shown), encode_cursor(shown[-1]) if more or len(keys) > limit else None)
 
     def _page(
         self, fetch: Callable[[HistoryFilter, int, str | None], Page[RowT]], where: HistoryFilter, limit: int, cursor: str | None

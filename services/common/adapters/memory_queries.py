@@ -6,13 +6,22 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from risk_core.book import Instrument, Node
-from risk_core.records import DayCloseRow, RiskResult
+from risk_core.records import ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult
 from services.common.adapters.memory_stores import MemoryDatabase
 from services.common.adapters.paging import check_limit, decode_cursor, page_of
-from services.common.adapters.rows import FILL_PAGE_KINDS, HISTORY_PAGE_KINDS, fill_page_key, history_page_key, key_of
-from services.common.ports import FillFilter, FillRow, HistoryCounts, HistoryFilter, Page
+from services.common.adapters.rows import (
+    FILL_PAGE_KINDS,
+    HISTORY_PAGE_KINDS,
+    WATCH_PAGE_KINDS,
+    fill_page_key,
+    history_page_key,
+    key_of,
+    watch_page_key,
+)
+from services.common.ports import FillFilter, FillRow, HistoryCounts, HistoryFilter, Page, WatchFilter
 
 RowT = TypeVar("RowT", RiskResult, DayCloseRow)
+WatchT = TypeVar("WatchT", RegimeState, RegimeModel, ChangePoint)
 T = TypeVar("T")
 
 
@@ -35,6 +44,30 @@ class MemoryQueries:
         if where.exceptions_only:
             rows = [row for row in rows if row.exception_hypothetical or row.exception_actual]
         return _paged(rows, history_page_key, HISTORY_PAGE_KINDS, limit, cursor)
+
+    def regime_states(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[RegimeState]:
+        """Return an instrument's regime states."""
+        return self._watched(RegimeState, where, limit, cursor)
+
+    def regime_models(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[RegimeModel]:
+        """Return the refits of an instrument's models."""
+        return self._watched(RegimeModel, where, limit, cursor)
+
+    def change_points(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[ChangePoint]:
+        """Return an instrument's change points."""
+        return self._watched(ChangePoint, where, limit, cursor)
+
+    def _watched(self, kind: type[WatchT], where: WatchFilter, limit: int, cursor: str | None) -> Page[WatchT]:
+        self._database.require()
+        rows = [
+            row
+            for row in self._database.watched[kind].values()
+            if isinstance(row, kind)
+            and (row.run_id, row.instrument_id) == (where.run_id, where.instrument_id)
+            and _within(row.as_of_ns, where.from_ns, where.to_ns)
+        ]
+        newest = list({key_of(row)[:-1]: row for row in sorted(rows, key=lambda row: row.revision)}.values())
+        return _paged(newest, watch_page_key, WATCH_PAGE_KINDS[kind], limit, cursor)
 
     def latest_results(self, run_id: str, node_ids: Sequence[int] | None = None) -> list[RiskResult]:
         """Return the newest results of nodes."""

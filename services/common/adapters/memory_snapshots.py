@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.common.ports import Clock, Snapshot, SnapshotKind, Unavailable
+from services.common.ports import NODE_KINDS, Clock, Snapshot, SnapshotKind, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,16 @@ class MemorySnapshots:
                 taken += 1
         return taken
 
-    def read(self, shard_of_node: Mapping[int, str]) -> dict[int, dict[str, bytes]]:
+    def read(self, shard_of_node: Mapping[int, str], kinds: Sequence[SnapshotKind] = NODE_KINDS) -> dict[int, dict[str, bytes]]:
         """Return those present."""
         self._require()
         found: dict[int, dict[str, bytes]] = {}
         for node_id, shard_id in shard_of_node.items():
-            kinds = {kind: held.payload for kind in ("live", "final") if (held := self._live((shard_id, node_id, kind))) is not None}
-            if kinds:
-                found[node_id] = kinds
+            present: dict[str, bytes] = {
+                kind: held.payload for kind in kinds if (held := self._live((shard_id, node_id, kind))) is not None
+            }
+            if present:
+                found[node_id] = present
         return found
 
     def refresh(self, shard_id: str, epoch: int, node_ids: Sequence[int]) -> None:
@@ -59,7 +61,7 @@ class MemorySnapshots:
             return
         expires_ns = self._clock.now_ns() + self._ttl_ns
         for node_id in node_ids:
-            for kind in ("live", "final"):
+            for kind in NODE_KINDS:
                 held = self._live((shard_id, node_id, kind))
                 if held is not None:
                     self._held[shard_id, node_id, kind] = _Held(held.epoch, held.line, held.order, held.payload, expires_ns)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from risk_core.book import Book
-from risk_core.records import DayCloseRow, FillCorrection, Fills, Genesis, Record, RiskResult, ScenarioRow
+from risk_core.records import DayCloseRow, FillCorrection, Fills, Genesis, Record, RiskResult, ScenarioRow, WatchRow
 from services.common.adapters.rows import (
+    WATCH_KEYS,
     Row,
     check_commits,
     check_entries,
@@ -65,6 +66,7 @@ class MemoryDatabase:
     results: dict[Key, RiskResult] = field(default_factory=dict)
     day_closes: dict[Key, DayCloseRow] = field(default_factory=dict)
     scenario_rows: dict[Key, ScenarioRow] = field(default_factory=dict)
+    watched: dict[type, dict[Key, WatchRow]] = field(default_factory=lambda: {kind: {} for kind in WATCH_KEYS})
     jobs: dict[Key, Job] = field(default_factory=dict)
     jobs_done: set[Key] = field(default_factory=set)
     job_shards: dict[tuple[str, str], MemoryJobs] = field(default_factory=dict)
@@ -148,6 +150,8 @@ class MemoryResultStore:
                 self._database.shard_of_row[RiskResult, key_of(result)] = lease.shard_id
             for day in commit.day_closes:
                 self._database.shard_of_row[DayCloseRow, key_of(day)] = lease.shard_id
+            for row in commit.watched:
+                self._database.shard_of_row[type(row), key_of(row)] = lease.shard_id
             self._keep(commit.checkpoint)
 
     def latest_checkpoint(self, run_id: str, shard_id: str) -> Checkpoint | None:
@@ -183,6 +187,13 @@ class MemoryResultStore:
         results = sorted((r for r in self._database.results.values() if mine(r)), key=key_of)
         return results, sorted((d for d in self._database.day_closes.values() if mine(d)), key=key_of)
 
+    def committed_watched(self, run_id: str, shard_id: str, as_of_ns: int) -> list[WatchRow]:
+        """Return the rows about instruments of a bucket, by kind and key."""
+        self._database.require()
+        shards = self._database.shard_of_row
+        rows = [row for table in self._database.watched.values() for _, row in sorted(table.items(), key=lambda item: item[0])]
+        return [r for r in rows if (r.run_id, r.as_of_ns, shards[type(r), key_of(r)]) == (run_id, as_of_ns, shard_id)]
+
     def _checkpoints(self, run_id: str, shard_id: str) -> list[Checkpoint]:
         self._database.require()
         return list(self._database.checkpoints.get((run_id, shard_id), {}).values())
@@ -202,6 +213,7 @@ class MemoryResultStore:
             DayCloseRow: self._database.day_closes,
             ScenarioRow: self._database.scenario_rows,
             Job: self._database.jobs,
+            **self._database.watched,
         }
         return tables[kind]  # type: ignore[return-value]
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, LiteralString, TypeVar
 import numpy as np
 from psycopg.types.json import Jsonb
 
-from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
+from risk_core.records import ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult, ScenarioRow, WatchRow
 from services.common.adapters.postgres_connection import Connection
 from services.common.ports import FillRow, Job
 
@@ -141,6 +141,67 @@ def load_scenario(values: Sequence[Any]) -> ScenarioRow:
     shock, proxied = np.frombuffer(values[5], "<f8").astype(np.float64), np.frombuffer(values[6], np.uint8).copy()
     return ScenarioRow(values[0], values[1], values[2].isoformat(), values[3], values[4], shock, proxied)
 
+
+_WATCH_HEAD: Final[dict[LiteralString, LiteralString]] = {
+    "run_id": "text",
+    "instrument_id": "int4",
+    "as_of": "int8",
+    "as_of_ns": "int8",
+    "date": "date",
+}
+_STATE_TAIL: Final[dict[LiteralString, LiteralString]] = {
+    "revision": "int4",
+    "log_seq": "int8",
+    "price": "float8",
+    "move": "float8",
+    "model_version": "int4",
+    "labels": "text[]",
+    "filtered": "float8[]",
+    "ahead": "float8[]",
+    "volatility": "float8",
+    "status": "text",
+}
+_MODEL_TAIL: Final[dict[LiteralString, LiteralString]] = {
+    "kind": "text",
+    "revision": "int4",
+    "log_seq": "int8",
+    "model_version": "int4",
+    "observations": "int4",
+    "status": "text",
+    "reason": "text",
+    "parameters": "jsonb",
+}
+_CHANGE_TAIL: Final[dict[LiteralString, LiteralString]] = {
+    "detector": "text",
+    "revision": "int4",
+    "log_seq": "int8",
+    "direction": "text",
+    "statistic": "float8",
+    "threshold": "float8",
+}
+
+
+def _watch_table(name: LiteralString, tail: dict[LiteralString, LiteralString], kind: Callable[..., Any]) -> Table[Any]:
+    """Return a table of rows about instruments: tuples lie in arrays, dictionaries in JSON."""
+    values_of = attrgetter(*tail)
+
+    def dump(row: WatchRow) -> tuple[Any, ...]:
+        head = (row.run_id, row.instrument_id, timestamp_wire(row.as_of_ns), row.as_of_ns, date.fromisoformat(row.date))
+        return (*head, *(list(v) if isinstance(v, tuple) else Jsonb(v) if isinstance(v, dict) else v for v in values_of(row)))
+
+    def load(values: Sequence[Any]) -> Any:
+        plain = (tuple(v) if isinstance(v, list) else v for v in values[4:])
+        return kind(*values[:3], values[3].isoformat(), *plain)
+
+    copied: dict[LiteralString, LiteralString] = {**_WATCH_HEAD, **tail, "shard_id": "text"}
+    return Table(name, copied, ("run_id", "instrument_id", "as_of_ns", "date", *tail), dump, load)
+
+
+REGIME_STATES: Final[Table[RegimeState]] = _watch_table("regime_states", _STATE_TAIL, RegimeState)
+REGIME_MODELS: Final[Table[RegimeModel]] = _watch_table("regime_models", _MODEL_TAIL, RegimeModel)
+CHANGE_POINTS: Final[Table[ChangePoint]] = _watch_table("change_points", _CHANGE_TAIL, ChangePoint)
+WATCHED: Final[dict[type, Table[Any]]] = {RegimeState: REGIME_STATES, RegimeModel: REGIME_MODELS, ChangePoint: CHANGE_POINTS}
+"""In the order in which rows are written and read back."""
 
 JOBS: Final[Table[Job]] = Table(
     "jobs",

@@ -8,14 +8,23 @@ from typing import Any, Final, LiteralString, TypeVar
 from psycopg import sql
 
 from risk_core.book import AssetClass, Instrument, Node, NodeKind, Shock
-from risk_core.records import DayCloseRow, RiskResult
+from risk_core.records import ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult
 from services.common.adapters.paging import check_limit, decode_cursor, page_of
-from services.common.adapters.postgres_columns import DAY_CLOSES, FILL_COLUMNS, RESULTS, Table, timestamp
+from services.common.adapters.postgres_columns import DAY_CLOSES, FILL_COLUMNS, RESULTS, WATCHED, Table, timestamp
 from services.common.adapters.postgres_connection import PostgresDatabase
-from services.common.adapters.rows import FILL_PAGE_KINDS, HISTORY_PAGE_KINDS, fill_page_key, history_page_key, key_of
-from services.common.ports import FillFilter, FillRow, HistoryCounts, HistoryFilter, Page
+from services.common.adapters.rows import (
+    FILL_PAGE_KINDS,
+    HISTORY_PAGE_KINDS,
+    WATCH_PAGE_KINDS,
+    fill_page_key,
+    history_page_key,
+    key_of,
+    watch_page_key,
+)
+from services.common.ports import FillFilter, FillRow, HistoryCounts, HistoryFilter, Page, WatchFilter
 
 RowT = TypeVar("RowT", RiskResult, DayCloseRow)
+WatchT = TypeVar("WatchT", RegimeState, RegimeModel, ChangePoint)
 
 # Newest first, along the primary key (run_id, node_id, as_of, method, horizon_days, confidence, revision) backwards.
 _KEY: Final[LiteralString] = "as_of, method, horizon_days, confidence"
@@ -26,6 +35,11 @@ _ALL_REVISIONS: Final[LiteralString] = (
 _NEWEST_REVISIONS: Final[LiteralString] = f"""
 SELECT {{columns}} FROM (SELECT DISTINCT ON ({_KEY}) * FROM {{table}} WHERE {{where}} ORDER BY {_DESCENDING}) AS newest
 WHERE {{exceptions}} ORDER BY {_DESCENDING} LIMIT %s
+"""
+
+_WATCH_PLACES: Final[dict[type, LiteralString]] = {RegimeState: "as_of", RegimeModel: "as_of, kind", ChangePoint: "as_of, detector"}
+_WATCHED: Final[LiteralString] = """
+SELECT DISTINCT ON ({places}) {columns} FROM {table} WHERE {where} ORDER BY {descending}, revision DESC LIMIT %s
 """
 
 _LATEST_OF_NODES: Final[LiteralString] = """
@@ -76,6 +90,18 @@ class PostgresQueries:
         """Return a node's day closes."""
         return self._history(DAY_CLOSES, where, limit, cursor)
 
+    def regime_states(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[RegimeState]:
+        """Return an instrument's regime states."""
+        return self._watched(RegimeState, where, limit, cursor)
+
+    def regime_models(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[RegimeModel]:
+        """Return the refits of an instrument's models."""
+        return self._watched(RegimeModel, where, limit, cursor)
+
+    def change_points(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[ChangePoint]:
+        """Return an instrument's change points."""
+        return self._watched(ChangePoint, where, limit, cursor)
+
     def latest_results(self, run_id: str, node_ids: Sequence[int] | None = None) -> list[RiskResult]:
         """Return the newest results of nodes."""
         columns = sql.SQL(", ").join(sql.Identifier("r", name) for name in RESULTS.read)
@@ -124,6 +150,26 @@ class PostgresQueries:
     def counts(self, run_id: str) -> HistoryCounts:
         """Return how much is kept."""
         return HistoryCounts(*self._rows(_COUNTS, {"run": run_id})[0])
+
+    def _watched(self, kind: type[WatchT], where: WatchFilter, limit: int, cursor: str | None) -> Page[WatchT]:
+        check_limit(limit)
+        table, places = WATCHED[kind], _WATCH_PLACES[kind]
+        conditions: list[LiteralString] = ["run_id = %s", "instrument_id = %s"]
+        values: list[object] = [where.run_id, where.instrument_id]
+        _add_range(conditions, values, "as_of_ns", where.from_ns, where.to_ns)
+        if cursor is not None:
+            as_of_ns, *after = decode_cursor(cursor, WATCH_PAGE_KINDS[kind])
+            assert isinstance(as_of_ns, int)
+            conditions.append("(" + places + ") < (" + ", ".join(["%s"] * (1 + len(after))) + ")")
+            values += [timestamp(as_of_ns), *after]
+        query = sql.SQL(_WATCHED).format(
+            places=sql.SQL(places),
+            columns=sql.SQL(", ").join(map(sql.Identifier, table.read)),
+            table=sql.Identifier(table.name),
+            where=sql.SQL(" AND ".join(conditions)),
+            descending=sql.SQL(places.replace(",", " DESC,") + " DESC"),
+        )
+        return page_of([table.load(row) for row in self._rows(query, (*values, limit + 1))], limit, watch_page_key)
 
     def _history(self, table: Table[RowT], where: HistoryFilter, limit: int, cursor: str | None) -> Page[RowT]:
         check_limit(limit)

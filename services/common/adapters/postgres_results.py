@@ -15,12 +15,13 @@ from typing import Any, Final, LiteralString, TypeVar
 import psycopg
 from psycopg import errors
 
-from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
+from risk_core.records import DayCloseRow, RiskResult, ScenarioRow, WatchRow
 from services.common.adapters.postgres_columns import (
     DAY_CLOSES,
     JOBS,
     RESULTS,
     SCENARIO_COLUMNS,
+    WATCHED,
     Table,
     dump_scenario,
     load_scenario,
@@ -68,7 +69,7 @@ _SCENARIOS_KNOWN: Final[LiteralString] = (
 )
 _KEEP_SCENARIO: Final[LiteralString] = "SELECT keep_scenario(%s, %s, %s::int8, %s, %s::int4, %s::int8, %s, %s)"
 
-RowT = TypeVar("RowT", RiskResult, DayCloseRow, ScenarioRow, Job)
+RowT = TypeVar("RowT", bound=Row)
 _nodes = attrgetter("node_id")
 
 
@@ -91,6 +92,7 @@ class PostgresResultStore:
         days = distinct(row for commit in commits for row in commit.day_closes)
         scenarios = distinct(row for commit in commits for row in commit.scenario_rows)
         jobs = distinct(row for commit in commits for row in commit.jobs)
+        watched = distinct(row for commit in commits for row in commit.watched)
         checkpoints = _worth_keeping(commits)
         for _ in range(ATTEMPTS_MAX):
             with self._database.session() as connection:
@@ -106,6 +108,8 @@ class PostgresResultStore:
                         DAY_CLOSES.copy(connection, new_days, lease.shard_id)
                     if jobs:
                         JOBS.copy(connection, _new_jobs(connection, jobs))
+                    if watched:
+                        _keep_watched(connection, watched, lease.shard_id)
                     self._finish(connection, lease, checkpoints, scenarios)
                 except errors.UniqueViolation as error:
                     self._compare_first |= error.diag.table_name != JOBS.name
@@ -156,6 +160,16 @@ class PostgresResultStore:
             days = [DAY_CLOSES.load(row) for row in cursor.execute(DAY_CLOSES.select(where), values)]
         return sorted(results, key=key_of), sorted(days, key=key_of)
 
+    def committed_watched(self, run_id: str, shard_id: str, as_of_ns: int) -> list[WatchRow]:
+        """Return the rows about instruments of a bucket, by kind and key."""
+        where: LiteralString = "WHERE run_id = %s AND as_of = %s AND as_of_ns = %s AND shard_id = %s"
+        values = (run_id, timestamp(as_of_ns), as_of_ns, shard_id)
+        found: list[WatchRow] = []
+        with self._database.session() as connection, connection.cursor(binary=True) as cursor:
+            for table in WATCHED.values():
+                found += sorted((table.load(row) for row in cursor.execute(table.select(where), values)), key=key_of)
+        return found
+
     def _checkpoint(self, tail: LiteralString, *values: object) -> Checkpoint | None:
         with self._database.session() as connection, connection.cursor(binary=True) as cursor:
             row = cursor.execute(_CHECKPOINT + tail, values).fetchone()
@@ -180,9 +194,9 @@ class PostgresResultStore:
 
 def distinct(rows: Iterable[RowT]) -> list[RowT]:
     """Return rows without repeats of a key; raise DeterminismError where two of one key differ."""
-    found: dict[tuple[object, ...], RowT] = {}
+    found: dict[tuple[type, tuple[object, ...]], RowT] = {}
     for row in rows:
-        kept = found.setdefault(key_of(row), row)
+        kept = found.setdefault((type(row), key_of(row)), row)
         if kept is not row:
             require_same(kept, row)
     return list(found.values())
@@ -213,6 +227,29 @@ def new_rows(connection: Connection, table: Table[Any], rows: list[RowT], shard_
         mark: LiteralString = "UPDATE " + table.name + " SET shard_id = %s " + where + " AND shard_id <> %s"
         connection.execute(mark, (shard_id, *values, shard_id))
     return new
+
+
+def _keep_watched(connection: Connection, rows: Sequence[WatchRow], shard_id: str) -> None:
+    """Add the rows that are not kept yet; compare the others, and mark them as this shard's. They are few: reading first costs little."""
+    for kind, table in WATCHED.items():
+        mine = [row for row in rows if type(row) is kind]
+        if not mine:
+            continue
+        times = sorted({row.as_of_ns for row in mine})
+        where: LiteralString = "WHERE run_id = ANY(%s) AND instrument_id = ANY(%s) AND as_of = ANY(%s) AND as_of BETWEEN %s AND %s"
+        values = (
+            sorted({row.run_id for row in mine}),
+            sorted({row.instrument_id for row in mine}),
+            [timestamp(ns) for ns in times],
+            timestamp(times[0]),
+            timestamp(times[-1]),
+        )
+        new = _compared(connection, table.select(where), values, table, mine)
+        if len(new) < len(mine):
+            mark: LiteralString = "UPDATE " + table.name + " SET shard_id = %s " + where + " AND shard_id <> %s"
+            connection.execute(mark, (shard_id, *values, shard_id))
+        if new:
+            table.copy(connection, new, shard_id)
 
 
 def _compare_scenarios(connection: Connection, rows: Sequence[ScenarioRow]) -> None:

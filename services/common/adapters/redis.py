@@ -5,6 +5,7 @@ Keys, all of one shard in one slot of a cluster::
     risk:{<shard>}:epoch               highest epoch that wrote
     risk:{<shard>}:node:<id>:live      76 bytes of text that say who wrote it and how new it is (see HEADER_BYTES), then the payload
     risk:{<shard>}:node:<id>:final     alike
+    risk:{<shard>}:instrument:<id>:regime
 
 The cache is never the record: one that comes back empty is filled again by the next writes.
 """
@@ -25,7 +26,7 @@ from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
 
-from services.common.ports import Snapshot, SnapshotKind, Unavailable
+from services.common.ports import NODE_KINDS, Snapshot, SnapshotKind, Unavailable
 
 TIMEOUT_SECONDS: Final = 0.4
 """For connecting, and again for the answer: a server that is stopped holds a caller for less than a second."""
@@ -35,7 +36,8 @@ ORDER_OFFSET: Final = 2**63
 """Makes an int64 non-negative, so that 20 digits compare as text: Lua's numbers lose integers beyond 2**53."""
 HEADER_BYTES: Final = 76
 """16 hex digits for the line of runs, 20 digits of the epoch, 2 × 20 of the order."""
-KINDS: Final[tuple[SnapshotKind, ...]] = ("live", "final")
+NOUNS: Final[dict[SnapshotKind, str]] = {"live": "node", "final": "node", "regime": "instrument"}
+"""What a kind of snapshot is of."""
 
 # Each script first lets the epoch in: a lower one is refused, any other rules from then on. The epoch outlives its items.
 _ENTER: Final = """
@@ -121,7 +123,7 @@ class RedisSnapshots:
                 taken += max(0, self._call(client, _WRITE, keys, (*rules, *values)))
         return taken
 
-    def read(self, shard_of_node: Mapping[int, str]) -> dict[int, dict[str, bytes]]:
+    def read(self, shard_of_node: Mapping[int, str], kinds: Sequence[SnapshotKind] = NODE_KINDS) -> dict[int, dict[str, bytes]]:
         """Return those present, in one round trip a shard."""
         nodes_of: dict[str, list[int]] = {}
         for node_id, shard_id in shard_of_node.items():
@@ -129,7 +131,7 @@ class RedisSnapshots:
         found: dict[int, dict[str, bytes]] = {}
         with self._server() as client:
             for shard_id, node_ids in nodes_of.items():
-                wanted = [(node_id, kind) for node_id in node_ids for kind in KINDS]
+                wanted = [(node_id, kind) for node_id in node_ids for kind in kinds]
                 values = self._execute(client, "MGET", *(_node_key(shard_id, node_id, kind) for node_id, kind in wanted))
                 for (node_id, kind), value in zip(wanted, values, strict=True):
                     if value is not None:
@@ -140,7 +142,7 @@ class RedisSnapshots:
         """Extend the time to live, unless a higher epoch rules."""
         with self._server() as client:
             for batch in _batches(node_ids):
-                keys = [_epoch_key(shard_id), *(_node_key(shard_id, node_id, kind) for node_id in batch for kind in KINDS)]
+                keys = [_epoch_key(shard_id), *(_node_key(shard_id, node_id, kind) for node_id in batch for kind in NODE_KINDS)]
                 self._call(client, _REFRESH, keys, (str(epoch), str(self._ttl_ms)))
 
     def close(self) -> None:
@@ -232,8 +234,8 @@ def _epoch_key(shard_id: str) -> str:
 
 
 @lru_cache(maxsize=65_536)
-def _node_key(shard_id: str, node_id: int, kind: str) -> str:
-    return f"risk:{{{shard_id}}}:node:{node_id}:{kind}"
+def _node_key(shard_id: str, node_id: int, kind: SnapshotKind) -> str:
+    return f"risk:{{{shard_id}}}:{NOUNS[kind]}:{node_id}:{kind}"
 
 
 @lru_cache(maxsize=16)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from risk_core.book import Fill
-from risk_core.records import DayCloseRow, Genesis, Record, RiskResult, ScenarioRow
+from risk_core.records import ChangePoint, DayCloseRow, Genesis, Record, RegimeModel, RegimeState, RiskResult, ScenarioRow, WatchRow
 from services.common.codec import MalformedRecord
 from services.common.ports import Commit, DeadLetter, DeterminismError, FillRow, Job, Lease, LoggedEntry, Run
 
@@ -24,8 +24,13 @@ RESULT_KEY = ("run_id", "node_id", "as_of_ns", "method", "horizon_days", "confid
 DAY_CLOSE_KEY = RESULT_KEY
 SCENARIO_KEY = ("run_id", "as_of_ns", "revision")
 JOB_KEY = ("job_key",)
+WATCH_KEYS: dict[type, tuple[str, ...]] = {
+    RegimeState: ("run_id", "instrument_id", "as_of_ns", "revision"),
+    RegimeModel: ("run_id", "instrument_id", "as_of_ns", "kind", "revision"),
+    ChangePoint: ("run_id", "instrument_id", "as_of_ns", "detector", "revision"),
+}
 
-Row = RiskResult | DayCloseRow | ScenarioRow | Job
+Row = RiskResult | DayCloseRow | ScenarioRow | Job | RegimeState | RegimeModel | ChangePoint
 
 
 def rows_of(commit: Commit) -> Iterator[Row]:
@@ -34,6 +39,7 @@ def rows_of(commit: Commit) -> Iterator[Row]:
     yield from commit.day_closes
     yield from commit.scenario_rows
     yield from commit.jobs
+    yield from commit.watched
 
 
 def key_of(row: Row) -> tuple[object, ...]:
@@ -88,6 +94,9 @@ def check_commits(commits: Sequence[Commit]) -> Lease:
         for scenario in commit.scenario_rows:
             _check_place(scenario, commit.checkpoint.run_id)
             _check_scenario(scenario)
+        for watched in commit.watched:
+            _check_place(watched, commit.checkpoint.run_id)
+            _check_watched(watched)
     return lease
 
 
@@ -186,6 +195,23 @@ def _check_measures(row: RiskResult) -> None:
             raise ValueError(f"RiskResult {key_of(row)}: measures[{name!r}] is {value}; leave out what has no number")
 
 
+def _check_watched(row: WatchRow) -> None:
+    for field in dataclasses.fields(row):
+        bad = [v for v in _leaves(getattr(row, field.name)) if isinstance(v, float) and not math.isfinite(v)]
+        if bad:
+            raise ValueError(f"{type(row).__name__} {key_of(row)}: {field.name} holds {bad[0]}; give None and a status instead")
+
+
+def _leaves(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value
+
+
 def _check_scenario(row: ScenarioRow) -> None:
     if row.shock.dtype != np.float64 or row.proxied.dtype != np.uint8 or row.shock.shape != row.proxied.shape or row.shock.ndim != 1:
         raise ValueError(f"ScenarioRow {key_of(row)}: shock must be float64[N] and proxied uint8[N] of the same length")
@@ -210,14 +236,22 @@ def _floats(kind: type) -> tuple[str, ...]:
 _RESULT_FLOATS = _floats(RiskResult)
 _DAY_CLOSE_FLOATS = _floats(DayCloseRow)
 _float_getters = {RiskResult: attrgetter(*_RESULT_FLOATS), DayCloseRow: attrgetter(*_DAY_CLOSE_FLOATS)}
-_KEYS: dict[type, tuple[str, ...]] = {RiskResult: RESULT_KEY, DayCloseRow: DAY_CLOSE_KEY, ScenarioRow: SCENARIO_KEY, Job: JOB_KEY}
+_KEYS: dict[type, tuple[str, ...]] = {
+    RiskResult: RESULT_KEY,
+    DayCloseRow: DAY_CLOSE_KEY,
+    ScenarioRow: SCENARIO_KEY,
+    Job: JOB_KEY,
+    **WATCH_KEYS,
+}
 _key_getters: dict[type, Callable[[Any], Any]] = {
     RiskResult: attrgetter(*RESULT_KEY),
     DayCloseRow: attrgetter(*DAY_CLOSE_KEY),
     ScenarioRow: attrgetter(*SCENARIO_KEY),
     Job: lambda job: (job.job_key,),
+    **{kind: attrgetter(*names) for kind, names in WATCH_KEYS.items()},
 }
 
+WATCH_PAGE_KINDS: dict[type, tuple[type, ...]] = {RegimeState: (int,), RegimeModel: (int, str), ChangePoint: (int, str)}
 HISTORY_PAGE_KEY = ("as_of_ns", "method", "horizon_days", "confidence", "revision")
 HISTORY_PAGE_KINDS = (int, str, int, float, int)
 FILL_PAGE_KEY = ("event_ns", "log_seq", "ordinal")
@@ -232,3 +266,8 @@ def history_page_key(row: RiskResult | DayCloseRow) -> tuple[object, ...]:
 def fill_page_key(row: FillRow) -> tuple[object, ...]:
     """Return what orders fills on pages."""
     return row.event_ns, row.log_seq, row.ordinal
+
+
+def watch_page_key(row: WatchRow) -> tuple[object, ...]:
+    """Return what orders an instrument's rows on pages: their key without run, instrument and revision."""
+    return key_of(row)[2:-1]

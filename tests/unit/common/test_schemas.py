@@ -20,13 +20,18 @@ from services.common.schemas import (
     MESSAGES,
     SCHEMA_VERSION,
     broker_schema,
+    decode_change_point,
     decode_day_close,
+    decode_regime,
     decode_result,
+    encode_change_point,
     encode_day_close,
+    encode_regime,
     encode_result,
     json_schema,
     utc_text,
 )
+from tests.contract.test_watched_rows import change, state
 
 AS_OF = 1_205_366_400_123_456_789
 LATER = (*SPREAD, "measures")
@@ -144,14 +149,34 @@ def test_a_number_that_cannot_be_given_is_null_with_its_reason() -> None:
     assert json.loads(encode_day_close(replace(DAY, actual_pnl=math.nan, status="no_forecast")))["actual_pnl"] is None
 
 
+def test_what_is_said_of_instruments_comes_back_bit_for_bit() -> None:
+    assert decode_regime(EXAMPLES["regimes"]) == REGIME
+    missing = replace(REGIME, move=None, volatility=None, status="missing")
+    assert decode_regime(encode_regime(missing)) == missing
+    assert decode_change_point(EXAMPLES["change_points"]) == CHANGE
+    with pytest.raises(ValueError, match="instrument 1"):
+        encode_regime(replace(REGIME, price=math.nan))
+    with pytest.raises(MalformedRecord):
+        decode_regime(EXAMPLES["change_points"])
+
+
 # ------------------------------------------------------------ documents
+
+
+REGIME, CHANGE = state(0), change(0)
+EXAMPLES = {
+    "results": encode_result(RESULT),
+    "day_closes": encode_day_close(DAY),
+    "regimes": encode_regime(REGIME),
+    "change_points": encode_change_point(CHANGE),
+}
 
 
 @pytest.mark.parametrize("topic", MESSAGES)
 def test_the_json_schema_is_valid_and_strict_enough(topic: str) -> None:
     schema = json_schema(topic)
     jsonschema.Draft202012Validator.check_schema(schema)
-    example = json.loads(encode_result(RESULT) if topic == "results" else encode_day_close(DAY))
+    example = json.loads(EXAMPLES[topic])
     jsonschema.validate(example, schema)
     for name, value in example.items():
         with pytest.raises(jsonschema.ValidationError):
@@ -168,12 +193,12 @@ def test_the_json_schema_is_valid_and_strict_enough(topic: str) -> None:
 @pytest.mark.parametrize("topic", MESSAGES)
 def test_the_broker_schema_names_every_field_with_its_type(topic: str) -> None:
     avro = broker_schema(topic)
-    row: Any = json.loads(encode_result(RESULT) if topic == "results" else encode_day_close(DAY))
+    row: Any = json.loads(EXAMPLES[topic])
     python = {"string": str, "long": int, "double": float, "boolean": bool}
     assert [field["name"] for field in avro["fields"]] == list(row)
     for field in avro["fields"]:
         kind = field["type"][1] if isinstance(field["type"], list) else field["type"]
-        assert type(row[field["name"]]) is (dict if isinstance(kind, dict) else python[kind])
+        assert type(row[field["name"]]) is ({"map": dict, "array": list}[kind["type"]] if isinstance(kind, dict) else python[kind])
         assert ("default" in field) == (field["name"] in LATER)
 
 

@@ -1,0 +1,6 @@
+"""Regimes, volatility and change points of instruments, day close by day close."""
+
+from risk_core.engine.watch.changes import RUN_LENGTHS
+from risk_core.engine.watch.evaluator import WatchEvaluator
+
+__all__ = ["RUN_LENGTHS", "WatchEvaluator"]

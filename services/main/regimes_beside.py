@@ -1,0 +1,63 @@
+"""The regime worker of a service that otherwise is one process: in another one, which reads what is recorded of the log."""
+
+from __future__ import annotations
+
+import multiprocessing
+from contextlib import ExitStack
+from multiprocessing.synchronize import Event
+from typing import Any, Final
+
+from services.common.beside import Died, end_with_parent
+from services.common.config import Settings
+from services.common.logs import configure_logging
+from services.common.metrics import Metrics
+from services.common.ports import ResultStore, Unavailable
+from services.common.runtime import SystemClock
+from services.common.shard_kinds import WATCH_SHARD
+from services.main import processes
+from services.main.wiring import Addresses, Stores, recorded, stores
+
+END_SECONDS: Final = 10.0
+POLL_SECONDS: Final = 0.2
+
+
+class RegimesBeside:
+    """The process, from `run` until its `stop` is set. One that dies ends the service: restart and recovery are one path."""
+
+    def __init__(self, settings: Settings, where: Addresses, results: ResultStore) -> None:
+        self._results = results
+        spawn = multiprocessing.get_context("spawn")
+        self._stop: Event = spawn.Event()
+        self._process: Any = spawn.Process(target=_serve, args=(settings, where, self._stop), name="regimes", daemon=True)
+
+    def run(self, stop: Any) -> None:
+        """Start it, watch it until stopped, and end it."""
+        self._process.start()
+        try:
+            while not stop.wait(POLL_SECONDS):
+                if not self._process.is_alive():
+                    raise Died(f"the regime worker ended with exit code {self._process.exitcode}; its log lines say why")
+        finally:
+            self._stop.set()
+            self._process.join(END_SECONDS)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join()
+
+    def done(self, run_id: str, as_of_ns: int) -> bool:
+        """Return whether the close at this as_of is out."""
+        try:
+            reached = self._results.latest_checkpoint(run_id, WATCH_SHARD)
+        except Unavailable:
+            return False
+        return reached is not None and reached.as_of_ns >= as_of_ns
+
+
+def _serve(settings: Settings, where: Addresses, stop: Event) -> None:
+    end_with_parent()
+    configure_logging("warning", settings.logging.json_lines)
+    with ExitStack() as stack:
+        kept: Stores = stores(settings, where, stack)
+        parts = processes.Parts(settings, kept, SystemClock(), Metrics())
+        log, publisher = recorded(kept)
+        processes.regimes(parts, log, publisher, stop)
