@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk_core.change_points import Cusum, GarchLaw, VolatilityBreakout, calibrate
-from risk_core.engine.watch.changes import DRIFT_K, RUN_LENGTHS, THRESHOLDS, InstrumentChanges
+from risk_core.engine.configuration import RUN_LENGTHS
+from risk_core.engine.watch.changes import DRIFT_K, THRESHOLDS, InstrumentChanges
 
 Floats = NDArray[np.float64]
 

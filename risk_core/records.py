@@ -264,7 +264,8 @@ class RegimeModel:
     """One refit of an instrument's regime or volatility model.
 
     `kind` is "regimes" or "volatility"; `parameters` are those in use afterwards, as JSON takes them, empty while there are none;
-    `observations` is how many moves were looked at. `status` is the refit's own word, `reason` empty when all is well.
+    `observations` is how many moves were looked at. `status` is the refit's own word, `reason` empty when all is well; `used` says whether
+    its parameters are in use from then on.
     """
 
     run_id: str
@@ -279,6 +280,7 @@ class RegimeModel:
     status: str
     reason: str
     parameters: dict[str, Any]
+    used: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from risk_core.methods import Method, methods_named
 
 NS_PER_SECOND = 1_000_000_000
+RUN_LENGTHS: Final = (250, 500, 1_250, 2_500)
+"""Closes to a false alarm that detectors of change are calibrated for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from risk_core.engine.configuration import RUN_LENGTHS
 from risk_core.methods import methods_named
 
 
@@ -105,9 +106,14 @@ class RegimeSettings(_Section):
     first: int = Field(500, ge=90, le=100_000, description="closes before the first fit")
     every: int = Field(63, ge=1, le=100_000, description="closes from one fit to the next")
     history: int = Field(2_500, ge=90, le=100_000, description="newest closes that a fit looks at")
-    run_length: Literal[0, 250, 500, 1_250, 2_500] = Field(
-        500, description="closes between false alarms of change, for each instrument and detector; 0: none is watched"
-    )
+    run_length: int = Field(500, description="closes between false alarms of change, for each instrument and detector; 0: none is watched")
+
+    @field_validator("run_length")
+    @classmethod
+    def _run_length(cls, value: int) -> int:
+        if value not in (0, *RUN_LENGTHS):
+            raise ValueError(f"thresholds are calibrated for {', '.join(map(str, RUN_LENGTHS))} closes; 0 watches for no change")
+        return value
 
 
 class ReplaySettings(_Section):

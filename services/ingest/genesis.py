@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 
 from risk_core.book import Book
@@ -77,7 +79,7 @@ def _check_terms(book: Book, names: list[str]) -> None:
 
 
 def check_genesis(logged: Genesis, wanted: Genesis) -> None:
-    """Refuse to continue a log that folds something else; the nonce may differ.
+    """Refuse to continue a log that folds something else; the nonce may differ, and what a log of before knows nothing of is left out.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def check_genesis(logged: Genesis, wanted: Genesis) -> None:
         "the book": logged.book_hash != wanted.book_hash,
         "the first day with results (--from)": logged.emit_from_ns != wanted.emit_from_ns,
         "the cadence (RISK_MODEL__CADENCE_SECONDS)": logged.cadence_ns != wanted.cadence_ns,
-        "the model (RISK_MODEL__... or RISK_REGIMES__...)": logged.configuration != wanted.configuration,
+        "the model (RISK_MODEL__... or RISK_REGIMES__...)": _differs(logged.configuration, wanted.configuration),
     }
     differing = [name for name, differs in parts.items() if differs]
     if differing:
@@ -97,3 +99,9 @@ def check_genesis(logged: Genesis, wanted: Genesis) -> None:
             f"the log was started with another value of {', '.join(differing)}: "
             "go back to the former settings to continue it, or start anew with --anew"
         )
+
+
+def _differs(logged: str, wanted: str) -> bool:
+    """Return whether settings differ that the logged configuration has: an older program's had fewer."""
+    before, now = json.loads(logged), json.loads(wanted)
+    return any(name not in now or now[name] != value for name, value in before.items())

@@ -26,10 +26,11 @@ from services.common.evidence_shapes import Evidence, ResultId
 from services.common.feeds.port import Feed
 from services.common.logs import configure_logging
 from services.common.runtime import worker_name
-from services.main import desk, market, zones
+from services.main import desk, market, regimes, zones
 from services.main.user_errors import UserError, errors, user_errors
 
 if TYPE_CHECKING:
+    from services.common.metrics import Metrics
     from services.main.processes import Parts
 
 app = typer.Typer(
@@ -74,7 +75,9 @@ def settings_for(
 
 
 @contextmanager
-def process(name: str, read_settings: Callable[[], Settings]) -> Iterator[tuple[Parts, ExitStack, threading.Event]]:
+def process(
+    name: str, read_settings: Callable[[], Settings], metrics: Metrics | None = None
+) -> Iterator[tuple[Parts, ExitStack, threading.Event]]:
     """Open what every process of a stack has: settings, a log of its own doings, stores, and an event that ends it."""
     from services.main.processes import Parts
 
@@ -83,7 +86,7 @@ def process(name: str, read_settings: Callable[[], Settings]) -> Iterator[tuple[
         configure_logging(settings.logging.level, settings.logging.json_lines)
         logger.info("%s starts", name, extra={"version": version("plimsoll"), "metrics_port": settings.metrics.port})
         stack.callback(logger.info, "%s ends", name)
-        yield Parts.open(settings, stack), stack, stop
+        yield Parts.open(settings, stack, metrics), stack, stop
 
 
 @contextmanager
@@ -167,6 +170,7 @@ def run(
     from services.embedded import Embedded
     from services.ingest.log_state import scan
     from services.main import processes, wiring
+    from services.main.regimes_beside import RegimesBeside
 
     started = time.monotonic()
     with user_errors(), ExitStack() as stack:
@@ -184,7 +188,9 @@ def run(
         state = scan(e.payload for e in kept.log_store.entries(0))
         metrics = Metrics()
         nonce = uuid.uuid4().hex if anew else ""
-        service = Embedded(settings, wiring.embedded_universe(settings, where, kept, stack), source, held, state, metrics, anew, nonce)
+        watch = RegimesBeside(settings, where, kept.results) if settings.regimes.enabled else None
+        universe = wiring.embedded_universe(settings, where, kept, stack)
+        service = Embedded(settings, universe, source, held, state, metrics, anew, nonce, watch)
         stop = stack.enter_context(stop_on_signal())
         stack.callback(service.close)
         service.start()
@@ -266,6 +272,16 @@ def risk() -> None:
 
 
 @app.command()
+def regime() -> None:
+    """Follow regimes, volatility and change points of instruments; one process writes, others stand by."""
+    from services.main import processes, wiring
+
+    with process("regime", service_settings, processes.SecondReader()) as (parts, stack, stop):
+        broker = wiring.broker(parts.settings, stack)
+        processes.regimes(parts, broker.log, broker.publisher, stop)
+
+
+@app.command()
 def jobs() -> None:
     """Evaluate challengers, the methods too heavy for every tick, beside the stream; any number of processes share the work."""
     from services.main import processes, wiring
@@ -342,8 +358,7 @@ def evidence() -> Iterator[Evidence]:
 
     with user_errors(), ExitStack() as stack:
         settings = load_settings()
-        where = wiring.addresses(settings, stack, join=True)
-        kept = wiring.stores(settings, where, stack)
+        kept = wiring.joined(settings, stack)
         try:
             yield StoredEvidence(kept.runs, kept.results, kept.queries, kept.log_store, settings.shards.count)
         except NoEvidence as error:
@@ -443,6 +458,7 @@ app.add_typer(book_app, name="book")
 app.add_typer(desk.app, name="desk")
 app.command("publish")(market.publish)
 app.command("zones")(zones.zones)
+app.add_typer(regimes.app, name="regimes")
 
 
 @book_app.command("import")

@@ -63,10 +63,7 @@ class Desk:
 
         with user_errors(), ExitStack() as stack:
             settings = load_settings()
-            where = wiring.addresses(settings, stack, join=True)
-            if settings.log.url == "memory:":
-                wiring.migrate_at(where)
-            kept = wiring.stores(settings, where, stack)
+            kept = wiring.joined(settings, stack)
             run = kept.runs.latest()
             if run is None:
                 raise UserError("there is no run yet: start one with `plimsoll run`, or the stack's ingest and risk processes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from contextlib import ExitStack
-from multiprocessing.synchronize import Event
+from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from services.common.beside import Died, end_with_parent
@@ -27,18 +27,20 @@ class RegimesBeside:
     def __init__(self, settings: Settings, where: Addresses, results: ResultStore) -> None:
         self._results = results
         spawn = multiprocessing.get_context("spawn")
-        self._stop: Event = spawn.Event()
-        self._process: Any = spawn.Process(target=_serve, args=(settings, where, self._stop), name="regimes", daemon=True)
+        self._line, theirs = spawn.Pipe()
+        self._process: Any = spawn.Process(target=_serve, args=(settings, where, theirs), name="regimes", daemon=True)
+        self._theirs = theirs
 
     def run(self, stop: Any) -> None:
         """Start it, watch it until stopped, and end it."""
         self._process.start()
+        self._theirs.close()
         try:
             while not stop.wait(POLL_SECONDS):
                 if not self._process.is_alive():
                     raise Died(f"the regime worker ended with exit code {self._process.exitcode}; its log lines say why")
         finally:
-            self._stop.set()
+            self._line.close()
             self._process.join(END_SECONDS)
             if self._process.is_alive():
                 self._process.kill()
@@ -53,11 +55,26 @@ class RegimesBeside:
         return reached is not None and reached.as_of_ns >= as_of_ns
 
 
-def _serve(settings: Settings, where: Addresses, stop: Event) -> None:
+class Hangup:
+    """Set once the other end of a line is closed; an event between processes would wait for one that was killed."""
+
+    def __init__(self, line: Connection) -> None:
+        self._line = line
+
+    def is_set(self) -> bool:
+        """Return whether it is closed."""
+        return self._line.poll(0.0)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for that."""
+        return self._line.poll(timeout)
+
+
+def _serve(settings: Settings, where: Addresses, line: Connection) -> None:
     end_with_parent()
     configure_logging("warning", settings.logging.json_lines)
     with ExitStack() as stack:
         kept: Stores = stores(settings, where, stack)
         parts = processes.Parts(settings, kept, SystemClock(), Metrics())
         log, publisher = recorded(kept)
-        processes.regimes(parts, log, publisher, stop)
+        processes.regimes(parts, log, publisher, Hangup(line))

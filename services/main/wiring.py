@@ -98,6 +98,14 @@ def stores(settings: Settings, where: Addresses, stack: ExitStack) -> Stores:
     )
 
 
+def joined(settings: Settings, stack: ExitStack) -> Stores:
+    """Connect to the stores, running or not; in a directory where nothing has run yet the tables are made."""
+    where = addresses(settings, stack, join=True)
+    if settings.log.url == "memory:":
+        migrate_at(where)
+    return stores(settings, where, stack)
+
+
 def embedded_universe(settings: Settings, where: Addresses, kept: Stores, stack: ExitStack) -> Universe:
     """Return the memory log over the table of records, which a process beside this one writes, with topics in memory."""
     from services.common.adapters.memory_log import MemoryLog

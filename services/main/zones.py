@@ -77,7 +77,7 @@ def judged_book() -> Iterator[tuple[Queries, str, ModelConfiguration]]:
 
     with user_errors(), ExitStack() as stack:
         settings = load_settings()
-        kept = wiring.stores(settings, wiring.addresses(settings, stack, join=True), stack)
+        kept = wiring.joined(settings, stack)
         run = kept.runs.latest()
         if run is None:
             raise UserError("there is no run yet: start one with `plimsoll run`")

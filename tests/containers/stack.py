@@ -41,9 +41,8 @@ class Stack:
 
     def logs(self) -> str:
         """The end of what the services said."""
-        return self.compose("logs", "--no-color", "--tail", "40", "migrate", "ingest", "recorder", "risk", "regime", "jobs", "api", check=False)[
-            -8000:
-        ]
+        services = [name for name in SERVICES if name != "prometheus"]
+        return self.compose("logs", "--no-color", "--tail", "40", "migrate", *services, check=False)[-8000:]
 
     def sql(self, query: str, database: str = "plimsoll", role: str = "plimsoll", password: str = "owner") -> list[list[str]]:
         """Rows of a query, asked over TCP with the role's own password."""

@@ -44,6 +44,7 @@ CREATE TABLE regime_models (
     status        text COLLATE "C" NOT NULL,
     reason        text NOT NULL,
     parameters    jsonb NOT NULL,
+    used          boolean NOT NULL,
     shard_id      text COLLATE "C" NOT NULL,
     PRIMARY KEY (run_id, instrument_id, as_of, kind, revision)
 );
@@ -51,6 +52,7 @@ COMMENT ON TABLE regime_models IS 'Every refit of a regime or volatility model, 
 COMMENT ON COLUMN regime_models.kind IS 'regimes or volatility';
 COMMENT ON COLUMN regime_models.observations IS 'Moves that the fit looked at';
 COMMENT ON COLUMN regime_models.status IS 'ok, or what the refit says of itself; where it was not used the former parameters stay';
+COMMENT ON COLUMN regime_models.used IS 'Whether its own parameters are in use from this close on, or still those of before';
 COMMENT ON COLUMN regime_models.parameters IS 'In use from this close on; empty while there are none';
 
 CREATE TABLE change_points (

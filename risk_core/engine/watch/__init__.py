@@ -1,6 +1,5 @@
 """Regimes, volatility and change points of instruments, day close by day close."""
 
-from risk_core.engine.watch.changes import RUN_LENGTHS
 from risk_core.engine.watch.evaluator import WatchEvaluator
 
-__all__ = ["RUN_LENGTHS", "WatchEvaluator"]
+__all__ = ["WatchEvaluator"]

@@ -18,7 +18,6 @@ DRIFT_K: Final = 0.25
 
 THRESHOLDS: Final = MappingProxyType({250: (2.06, 8.7), 500: (2.45, 10.7), 1_250: (2.95, 13.7), 2_500: (3.4, 16.2)})
 """Closes to a false alarm: (ratio of volatilities, CUSUM of drift)."""
-RUN_LENGTHS: Final = tuple(THRESHOLDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ class WatchEvaluator:
             status=said.status,
             reason=said.reason,
             parameters=said.parameters,
+            used=said.used,
         )
 
     def _changes(self, bucket: Bucket, date: str, column: int, changes: InstrumentChanges) -> list[WatchRow]:

@@ -20,7 +20,7 @@ from risk_core.regimes import (
     refit_model,
     regime_statistics,
 )
-from risk_core.volatility import OnlineVolatility, VolatilityStatus, fit_volatility
+from risk_core.volatility import OnlineVolatility, fit_volatility
 
 Floats = NDArray[np.float64]
 
@@ -33,11 +33,12 @@ FAILED: Final = "failed"
 
 @dataclass(frozen=True, slots=True)
 class Refitted:
-    """What a refit said."""
+    """What a refit said; `parameters` are those in use afterwards, whether they are its own (`used`) or those of before."""
 
     kind: str
     status: str
     reason: str
+    used: bool
     parameters: dict[str, Any]
 
 
@@ -79,24 +80,27 @@ class InstrumentRegime:
         try:
             refit = refit_model(self.moves, former, self.settings.states, starts=STARTS)
         except RegimeError as error:
-            return Refitted("regimes", FAILED, str(error), {})
-        if refit.status is not RefitStatus.HELD:
+            return Refitted("regimes", FAILED, str(error), False, {})
+        used = refit.status is not RefitStatus.HELD
+        if used:
             self.version += 1
             self.filter = _filtered(refit.model, self.moves)
-        return Refitted("regimes", str(refit.status), refit.reason, _described(refit.model, self.moves))
+        status = refit.fit_status if refit.status is RefitStatus.OK and refit.fit_status is not None else refit.status
+        return Refitted("regimes", str(status), refit.reason, used, _described(refit.model, self.moves))
 
     def _refit_volatility(self) -> Refitted:
         kept = None if self.volatility is None else dict(self.volatility.held.parameters)  # type: ignore[union-attr]
+        before: dict[str, Any] = {} if kept is None else {"model": VOLATILITY_MODEL, "innovation": INNOVATION, "parameters": kept}
         try:
             fit = fit_volatility(self.moves, VOLATILITY_MODEL, innovation=INNOVATION, initial=kept)
         except MeasureError as error:
-            return Refitted("volatility", FAILED, str(error), kept or {})
+            return Refitted("volatility", FAILED, str(error), False, before)
         if not fit.trusted:
-            return Refitted("volatility", str(fit.status), fit.reason, kept or {})
+            return Refitted("volatility", str(fit.status), fit.reason, False, before)
         self.volatility = OnlineVolatility(fit)
         said: dict[str, Any] = {"model": VOLATILITY_MODEL, "innovation": INNOVATION, "parameters": dict(fit.parameters)}
         said |= {"standard_errors": dict(fit.standard_errors("qml")), "log_likelihood": fit.log_likelihood}
-        return Refitted("volatility", str(VolatilityStatus.OK), fit.reason, said)
+        return Refitted("volatility", str(fit.status), fit.reason, True, said)
 
     def state(self) -> dict[str, Any]:
         """Return plain data."""

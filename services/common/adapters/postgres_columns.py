@@ -170,6 +170,7 @@ _MODEL_TAIL: Final[dict[LiteralString, LiteralString]] = {
     "status": "text",
     "reason": "text",
     "parameters": "jsonb",
+    "used": "bool",
 }
 _CHANGE_TAIL: Final[dict[LiteralString, LiteralString]] = {
     "detector": "text",

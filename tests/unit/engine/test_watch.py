@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,10 +15,10 @@ from hypothesis import strategies as st
 
 from risk_core.book import AssetClass, Book, Instrument, Node, NodeKind, cash_instruments
 from risk_core.change_points import GarchLaw
-from risk_core.engine.configuration import ModelConfiguration, WatchConfiguration
+from risk_core.engine.configuration import RUN_LENGTHS, ModelConfiguration, WatchConfiguration
 from risk_core.engine.fold import Bucket, Fold
-from risk_core.engine.watch import RUN_LENGTHS, WatchEvaluator
-from risk_core.engine.watch.changes import InstrumentChanges
+from risk_core.engine.watch import WatchEvaluator
+from risk_core.engine.watch.changes import THRESHOLDS, InstrumentChanges
 from risk_core.engine.watch.regime import InstrumentRegime
 from risk_core.records import ChangePoint, DayClose, Genesis, Record, RegimeModel, RegimeState, SourceOpen, Ticks, WatchRow
 from risk_core.regimes import HiddenMarkovModel, walk_forward
@@ -126,6 +127,23 @@ def test_a_day_without_a_move_of_its_own_moves_the_chain_alone() -> None:
     assert found[close_ns(152)].status == "ok"
 
 
+def test_an_invented_path_between_the_closes_is_no_evidence() -> None:
+    """Ticks within a day move live numbers; what is said of regimes and changes rests on closes alone."""
+    given = moves()
+    path = []
+    for record in records(given):
+        if isinstance(record.body, Ticks):
+            ids, at = record.body.instrument_id, record.event_ns - 3_600_000_000_000
+            invented = Ticks(ids, record.body.price * 1.07, np.full(len(ids), at, np.int64))
+            path.append(replace(record, source_seq=2 * record.source_seq - 1, event_ns=at, source_watermark_ns=at, body=invented))
+            record = replace(record, source_seq=2 * record.source_seq)
+        path.append(record)
+    of = fold()
+    closed = [b for k, r in enumerate(path, 2) for b in of.apply(r, k) if isinstance(b, Bucket)]
+    assert len(path) > len(records(given))
+    assert [replace(row, log_seq=0) for row in rows(closed)] == [replace(row, log_seq=0) for row in rows(buckets(given))]
+
+
 def test_what_is_emitted_begins_with_the_run_and_models_are_told_from_the_first() -> None:
     found = rows(buckets(moves(), of=fold(emit_from=200)), WatchEvaluator(fold(emit_from=200), RUN))
     assert min(s.as_of_ns for s in states(found)) == close_ns(200)
@@ -184,6 +202,10 @@ def test_a_watch_that_is_switched_off_says_nothing() -> None:
 
 
 # ---------------------------------------------------------------- detectors
+
+
+def test_every_run_length_has_thresholds() -> None:
+    assert tuple(THRESHOLDS) == RUN_LENGTHS
 
 
 @pytest.mark.parametrize("run_length", RUN_LENGTHS[:3])

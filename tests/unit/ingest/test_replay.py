@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from services.common.feeds.matrix import MatrixFeed
 from services.common.feeds.port import Feed, FeedDay, RawSplit, select_days
 from services.common.feeds.sp500 import sp500_feed
 from services.common.ports import Message, Unavailable
-from services.ingest.genesis import GenesisMismatch
+from services.ingest.genesis import GenesisMismatch, check_genesis
 from services.ingest.log_state import read_log, scan, source_id_of
 from services.ingest.replay import Progress, Replayer
 from tests.unit.ingest.doubles import HandClock, KeptLetters, play, replay_settings
@@ -275,6 +276,19 @@ def test_a_log_of_something_else_is_not_continued(other: Settings, named: str, d
     with pytest.raises(GenesisMismatch, match=named) as caught:
         replay(other, world(other), daily[1])
     assert "start anew" in str(caught.value)
+
+
+def test_a_log_of_an_older_program_goes_on_without_what_it_did_not_know(daily: tuple[tuple[Feed, Book], list[bytes]]) -> None:
+    genesis = codec.decode(daily[1][0]).body
+    assert isinstance(genesis, Genesis)
+    settings = json.loads(genesis.configuration)
+    assert settings.pop("watch")
+    older = replace(genesis, configuration=json.dumps(settings))
+    check_genesis(older, genesis)
+    with pytest.raises(GenesisMismatch, match="the model"):
+        check_genesis(older, replace(genesis, configuration=json.dumps({**settings, "window": 7})))
+    with pytest.raises(GenesisMismatch, match="the model"):
+        check_genesis(genesis, older)
 
 
 def test_another_feed_or_book_is_named(daily: tuple[tuple[Feed, Book], list[bytes]]) -> None:
