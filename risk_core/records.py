@@ -204,6 +204,37 @@ class DayCloseRow:
     status: str
 
 
+@dataclass(frozen=True, slots=True)
+class BacktestResult:
+    """Where a method of a node stood after a judged day, by its last `window_days` judged days at most.
+
+    `outcome` is "hypothetical" or "actual". `type_i` is the chance of so many exceptions or more if the forecast is right. P-values are
+    asymptotic, None where the counts say nothing. `zone_before` is that of the judged day before, None for the first.
+    """
+
+    run_id: str
+    node_id: int
+    date: str
+    as_of_ns: int
+    method: str
+    horizon_days: int
+    confidence: float
+    outcome: str
+    window_days: int
+    revision: int
+    observations: int
+    exceptions: int
+    expected: float
+    zone: str
+    zone_before: str | None
+    type_i: float
+    multiplier_mar32: float
+    multiplier_basel_2_5: float
+    kupiec_p: float | None
+    independence_p: float | None
+    conditional_p: float | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ScenarioRow:
     """One day's joint moves, by ascending instrument id: the part of the scenario set that a day close adds.

@@ -54,8 +54,8 @@ class Observer(RiskObserver, JobObserver, Protocol):
     """Hears what the parts do."""
 
 
-class Watch(Protocol):
-    """The regime worker, which runs beside the service."""
+class Beside(Protocol):
+    """The workers that run in a process beside the service."""
 
     def run(self, stop: Event) -> None:
         """Run it until stopped; raise when it ends before."""
@@ -98,7 +98,7 @@ class Embedded:
     observer: Observer
     anew: bool = False
     nonce: str = ""
-    watch: Watch | None = None
+    beside: Beside | None = None
     group: Group = field(default_factory=Group)
     _recorded: Recorded = field(default_factory=Recorded)
     _started: float = field(default_factory=time.monotonic)
@@ -139,20 +139,20 @@ class Embedded:
         self.group.start("feed", self._feed_loop)
         if self.challenged:
             self.group.start("jobs", lambda stop: job_loop(self.jobs, stop))
-        if self.watch is not None:
-            self.group.start("regimes", self.watch.run)
+        if self.beside is not None:
+            self.group.start("workers beside", self.beside.run)
 
     def finished(self) -> bool:
         """Return whether the replay has ended and everything it closed is out."""
         last = self.universe.last_log_seq()
         done = self.replayer.progress.finished and self._recorded.log_seq >= last and self.worker.idle(last)
-        return done and not (self.challenged and self._jobs_wait()) and not self._watch_waits()
+        return done and not (self.challenged and self._jobs_wait()) and not self._beside_waits()
 
-    def _watch_waits(self) -> bool:
+    def _beside_waits(self) -> bool:
         run, shards = self.worker.run, self.worker.shards()
-        if self.watch is None or run is None:
+        if self.beside is None or run is None:
             return False
-        return not self.watch.done(run.run_id, max((s.finisher.committed_as_of_ns for s in shards), default=0))
+        return not self.beside.done(run.run_id, max((s.finisher.committed_as_of_ns for s in shards), default=0))
 
     def _jobs_wait(self) -> bool:
         run = self.worker.run

@@ -116,6 +116,20 @@ class RegimeSettings(_Section):
         return value
 
 
+class BacktestSettings(_Section):
+    """Zones of every judged day: never part of the run id."""
+
+    enabled: bool = Field(True, description="keep zones day by day")
+    windows: tuple[int, ...] = Field((250,), min_length=1, max_length=4, description="judged days looked back on; the first is shown")
+
+    @field_validator("windows")
+    @classmethod
+    def _windows(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(values)) != len(values) or not all(10 <= v <= 5_000 for v in values):
+            raise ValueError("give different windows from 10 to 5000 judged days, such as [250, 500]")
+        return values
+
+
 class ReplaySettings(_Section):
     """What is fed, and how fast."""
 
@@ -216,6 +230,7 @@ class Settings(BaseSettings):
     snapshots: SnapshotSettings = SnapshotSettings()  # type: ignore[call-arg]
     model: ModelSettings = ModelSettings()  # type: ignore[call-arg]
     regimes: RegimeSettings = RegimeSettings()  # type: ignore[call-arg]
+    backtests: BacktestSettings = BacktestSettings()  # type: ignore[call-arg]
     replay: ReplaySettings = ReplaySettings()  # type: ignore[call-arg]
     live: LiveSettings = LiveSettings()  # type: ignore[call-arg]
     shards: ShardSettings = ShardSettings()  # type: ignore[call-arg]

@@ -10,7 +10,7 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from risk_core.book import Instrument, Node
-from risk_core.records import ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult, WatchRow
+from risk_core.records import BacktestResult, ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult, WatchRow
 
 LATENCY_SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 CHECKPOINT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -18,6 +18,7 @@ JOB_SECONDS: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 9
 NODES_MAX: Final = 50
 """Nodes with their own series: the first of the book, which lists parents before children."""
 
+ZONES: Final = ("green", "yellow", "red")
 INSTRUMENTS_MAX: Final = 50
 """Instruments with their own series: the first of the book."""
 
@@ -59,6 +60,14 @@ DECLARED: Final = (
         "Judged days whose hypothetical loss went beyond the forecast, each counted once",
         ("node", "method", "confidence"),
     ),
+    Declared(
+        "risk_zone",
+        "gauge",
+        "Traffic-light zone of the newest judged day: 0 green, 1 yellow, 2 red",
+        ("node", "method", "confidence", "outcome"),
+    ),
+    Declared("risk_zone_exceptions", "gauge", "Exceptions in the window of the zone", ("node", "method", "confidence", "outcome")),
+    Declared("risk_backtests_due", "gauge", "Notes of judged days that zones do not hold yet"),
     Declared("risk_results_total", "counter", "Final results made durable"),
     Declared(
         "risk_regime_probability",
@@ -117,6 +126,7 @@ class Metrics:
         self._series: dict[tuple[int, str, float], _Series] = {}
         self._reasons: set[str] = set()
         self._symbols: dict[int, str] = {}
+        self._zoned_ns: dict[tuple[int, str, float, str], int] = {}
         self._watched_ns: dict[int, int] = {}
         ProcessCollector(registry=self.registry)
 
@@ -126,7 +136,8 @@ class Metrics:
         names = [n.name for n in listed]
         self._names = {n.node_id: n.name if names.count(n.name) == 1 else f"{n.name} {n.node_id}" for n in listed}
         self._series = {}
-        for name in ("risk_value_at_risk", "risk_expected_shortfall", "risk_exceptions_total"):
+        self._zoned_ns = {}
+        for name in ("risk_value_at_risk", "risk_expected_shortfall", "risk_exceptions_total", "risk_zone", "risk_zone_exceptions"):
             self._metrics[name].clear()
 
     def instruments(self, instruments: Sequence[Instrument]) -> None:
@@ -189,6 +200,21 @@ class Metrics:
             if series is not None and r.as_of_ns > series.judged_ns:
                 series.judged_ns = r.as_of_ns
                 series.exceptions.inc(int(r.exception_hypothetical))
+
+    def zones(self, rows: Sequence[BacktestResult]) -> None:
+        """Show the zones of the first nodes; a day judged again does not replace a newer one."""
+        for row in rows:
+            if row.node_id in self._names:
+                key = (row.node_id, row.method, row.confidence, row.outcome)
+                if row.as_of_ns >= self._zoned_ns.get(key, 0):
+                    self._zoned_ns[key] = row.as_of_ns
+                    labels = self._names[row.node_id], row.method, repr(row.confidence), row.outcome
+                    self._metrics["risk_zone"].labels(*labels).set(ZONES.index(row.zone))
+                    self._metrics["risk_zone_exceptions"].labels(*labels).set(row.exceptions)
+
+    def backtests_due(self, count: int) -> None:
+        """Set how many notes of judged days wait."""
+        self._metrics["risk_backtests_due"].set(count)
 
     def watched(self, rows: Sequence[WatchRow]) -> None:
         """Show regimes and volatilities of the first instruments, and count change points and refits."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from risk_core.book import Instrument, Node
-from risk_core.records import ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult, ScenarioRow, WatchRow
+from risk_core.records import BacktestResult, ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult, ScenarioRow, WatchRow
 
 
 class Unavailable(Exception):
@@ -232,6 +232,40 @@ class Jobs(Protocol):
 
     def waiting(self, run_id: str) -> int:
         """Return how many jobs of a run are not done."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DueBacktest:
+    """Judged days of one method of a node, from an as_of on, that zones do not hold yet; `due_ids` say so until they are kept."""
+
+    run_id: str
+    node_id: int
+    method: str
+    from_ns: int
+    due_ids: tuple[int, ...]
+
+
+class Backtests(Protocol):
+    """Zones, and what is due (tables `backtest_results`, `backtests_due`). Whoever adds to `day_closes` adds what is due with it."""
+
+    def due(self, limit: int) -> list[DueBacktest]:
+        """Return what is due of the oldest `limit` notes, one for each run, node and method; empty while another worker has them.
+
+        They are this worker's until `keep`, or the loss of its connection. Raises Unavailable.
+        """
+        ...
+
+    def keep(self, due: Sequence[DueBacktest], rows: Sequence[BacktestResult]) -> None:
+        """Keep rows in place of those of the same key, and forget what was due, in one transaction.
+
+        Zones follow from the judged days, so the newest judgement counts. Raises Unavailable, and ValueError for a number that is
+        not finite.
+        """
+        ...
+
+    def waiting(self) -> int:
+        """Return how many notes wait."""
         ...
 
 
@@ -473,6 +507,14 @@ class Queries(Protocol):
 
     def change_points(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[ChangePoint]:
         """Return an instrument's change points by as_of, then detector, descending."""
+        ...
+
+    def zones(self, run_id: str, outcome: str, window_days: int) -> list[BacktestResult]:
+        """Return the newest row of each node, method, horizon and confidence, by key, of the 60 days to the node's newest."""
+        ...
+
+    def zone_history(self, where: HistoryFilter, outcome: str, window_days: int, limit: int = 100) -> list[BacktestResult]:
+        """Return a node's rows by as_of, then method, horizon and confidence, all descending: the newest `limit`, newest revisions."""
         ...
 
     def latest_results(self, run_id: str, node_ids: Sequence[int] | None = None) -> list[RiskResult]:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 JOIN_SECONDS = 10.0
 
@@ -26,6 +27,18 @@ class SystemClock:
 def worker_name(configured: str) -> str:
     """Return the configured name, or one that no other process has."""
     return configured or f"{socket.gethostname()}-{os.getpid()}-{time.time_ns() & 0xFFFFFF:06x}"
+
+
+class Stopping(Protocol):
+    """What ends a loop: an event, of this process or of another."""
+
+    def is_set(self) -> bool:
+        """Return whether to end."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for it; return whether it came."""
+        ...
 
 
 class Group:

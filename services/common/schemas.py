@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.inspect import BoolType, DictType, FloatType, IntType, ListType, Metadata, NoneType, StrType, UnionType, type_info
 
-from risk_core.records import ChangePoint, DayCloseRow, RegimeState, RiskResult
+from risk_core.records import BacktestResult, ChangePoint, DayCloseRow, RegimeState, RiskResult
 from services.common.codec_errors import MalformedRecord
 
 SCHEMA_VERSION: Final = 1
@@ -144,8 +144,42 @@ class ChangePointMessage(Struct, frozen=True):
     threshold: Annotated[float, Meta(gt=0.0, description="calibrated to a rate of false alarms")]
 
 
+class ZoneMessage(Struct, frozen=True):
+    """Where a method of a node stood after a judged day."""
+
+    schema_version: Version
+    run_id: RunId
+    node_id: NodeId
+    date: Date
+    as_of: AsOf
+    as_of_ns: AsOfNs
+    method: Method
+    horizon_days: HorizonDays
+    confidence: Confidence
+    outcome: Annotated[str, Meta(description="hypothetical or actual: the P&L that the forecast was held against")]
+    window_days: Annotated[int, Meta(ge=1, description="judged days looked back on, at most")]
+    revision: Revision
+    observations: Annotated[int, Meta(ge=1, description="judged days in the window")]
+    exceptions: Annotated[int, Meta(ge=0, description="days with a loss beyond the forecast")]
+    expected: Annotated[float, Meta(ge=0.0, description="exceptions of a right forecast, on average")]
+    zone: Annotated[str, Meta(description="green, yellow or red")]
+    zone_before: Annotated[str | None, Meta(description="after the judged day before; another zone is a change, null the first day")]
+    type_i: Annotated[float, Meta(ge=0.0, le=1.0, description="chance of so many exceptions or more if the forecast is right")]
+    multiplier_mar32: Annotated[float, Meta(description="MAR32's, from 1.5")]
+    multiplier_basel_2_5: Annotated[float, Meta(description="Basel 2.5's, from 3")]
+    kupiec_p: Annotated[float | None, Meta(description="proportion of failures, asymptotic; null where the counts say nothing")]
+    independence_p: Annotated[float | None, Meta(description="Christoffersen independence, alike")]
+    conditional_p: Annotated[float | None, Meta(description="Christoffersen conditional coverage, alike")]
+
+
 MESSAGES: Final[Mapping[str, type[Struct]]] = MappingProxyType(
-    {"results": RiskResultMessage, "day_closes": DayCloseMessage, "regimes": RegimeStateMessage, "change_points": ChangePointMessage}
+    {
+        "results": RiskResultMessage,
+        "day_closes": DayCloseMessage,
+        "regimes": RegimeStateMessage,
+        "change_points": ChangePointMessage,
+        "zones": ZoneMessage,
+    }
 )
 """Topic (short name) to the type of its messages. A topic that is not here carries bytes."""
 
@@ -165,7 +199,8 @@ _result_decoder = msgspec.json.Decoder(RiskResultMessage)
 _day_close_decoder = msgspec.json.Decoder(DayCloseMessage)
 _regime_decoder = msgspec.json.Decoder(RegimeStateMessage)
 _change_decoder = msgspec.json.Decoder(ChangePointMessage)
-_Message = TypeVar("_Message", RiskResultMessage, DayCloseMessage, RegimeStateMessage, ChangePointMessage)
+_zone_decoder = msgspec.json.Decoder(ZoneMessage)
+_Message = TypeVar("_Message", RiskResultMessage, DayCloseMessage, RegimeStateMessage, ChangePointMessage, ZoneMessage)
 
 
 def encode_result(result: RiskResult) -> bytes:
@@ -211,6 +246,16 @@ def decode_change_point(payload: bytes) -> ChangePoint:
     return ChangePoint(**_decode(_change_decoder, payload))
 
 
+def encode_zone(row: BacktestResult) -> bytes:
+    """Return the message of a zone for `analytics/zones`; ValueError for a number that is not finite."""
+    return _encode(ZoneMessage, row)
+
+
+def decode_zone(payload: bytes) -> BacktestResult:
+    """Return the zone in a message of `analytics/zones`; raises MalformedRecord."""
+    return BacktestResult(**_decode(_zone_decoder, payload))
+
+
 def json_schema(topic: str) -> dict[str, Any]:
     """Return the JSON Schema document (2020-12) of a topic's messages."""
     message = MESSAGES[topic]
@@ -241,7 +286,7 @@ def utc_text(ns: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
-def _encode(message: type[_Message], row: RiskResult | DayCloseRow | RegimeState | ChangePoint) -> bytes:
+def _encode(message: type[_Message], row: RiskResult | DayCloseRow | RegimeState | ChangePoint | BacktestResult) -> bytes:
     values: dict[str, Any] = {name: getattr(row, name) for name in row.__slots__}
     for name, value in values.items():
         if isinstance(value, float) and not math.isfinite(value):

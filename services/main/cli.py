@@ -170,7 +170,7 @@ def run(
     from services.embedded import Embedded
     from services.ingest.log_state import scan
     from services.main import processes, wiring
-    from services.main.regimes_beside import RegimesBeside
+    from services.main.workers_beside import WorkersBeside
 
     started = time.monotonic()
     with user_errors(), ExitStack() as stack:
@@ -188,9 +188,9 @@ def run(
         state = scan(e.payload for e in kept.log_store.entries(0))
         metrics = Metrics()
         nonce = uuid.uuid4().hex if anew else ""
-        watch = RegimesBeside(settings, where, kept.results) if settings.regimes.enabled else None
+        beside = WorkersBeside(settings, where, kept) if settings.regimes.enabled or settings.backtests.enabled else None
         universe = wiring.embedded_universe(settings, where, kept, stack)
-        service = Embedded(settings, universe, source, held, state, metrics, anew, nonce, watch)
+        service = Embedded(settings, universe, source, held, state, metrics, anew, nonce, beside)
         stop = stack.enter_context(stop_on_signal())
         stack.callback(service.close)
         service.start()
@@ -279,6 +279,15 @@ def regime() -> None:
     with process("regime", service_settings, processes.SecondReader()) as (parts, stack, stop):
         broker = wiring.broker(parts.settings, stack)
         processes.regimes(parts, broker.log, broker.publisher, stop)
+
+
+@app.command()
+def backtest() -> None:
+    """Keep zones of every judged day: exceptions, traffic light, multipliers, tests; one process works, others stand by."""
+    from services.main import processes, wiring
+
+    with process("backtest", service_settings) as (parts, stack, stop):
+        processes.backtests(parts, wiring.broker(parts.settings, stack).publisher, stop)
 
 
 @app.command()

@@ -9,16 +9,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Protocol
 
 from services.api.app import ApiDependencies, create_app
 from services.api.server import ServeError, serve
+from services.backtest.worker import BacktestPorts, BacktestWorker, backtest_loop
 from services.common.config import Settings
 from services.common.evidence import StoredEvidence
 from services.common.metrics import Metrics, start_exporter
 from services.common.ports import Clock, Log, Publisher
 from services.common.run_identity import calculation_hash
-from services.common.runtime import Group, SystemClock, worker_name
+from services.common.runtime import Group, Stopping, SystemClock, worker_name
 from services.common.shard_kinds import INSTRUMENTS, NODES, ShardKind
 from services.common.status import RunStatus
 from services.embedded import Embedded
@@ -95,18 +95,6 @@ def record(parts: Parts, broker: Broker, stop: Event) -> None:
         recorder.close()
 
 
-class Stopping(Protocol):
-    """What ends a loop: an event of threads or of processes."""
-
-    def is_set(self) -> bool:
-        """Return whether to end."""
-        ...
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for it."""
-        ...
-
-
 def risk(parts: Parts, broker: Broker, stop: Event) -> None:
     """Fold and finish until stopped, or until a part fails."""
     _fold(parts, broker.log, broker.publisher, stop, NODES, parts.metrics)
@@ -155,6 +143,13 @@ class SecondReader(Metrics):
 def regimes(parts: Parts, log: Log, publisher: Publisher, stop: Stopping) -> None:
     """Follow regimes and change points until stopped, or until a part fails."""
     _fold(parts, log, publisher, stop, INSTRUMENTS, parts.metrics)
+
+
+def backtests(parts: Parts, publisher: Publisher, stop: Stopping) -> None:
+    """Keep zones until stopped."""
+    kept = parts.stores
+    ports = BacktestPorts(kept.backtests, kept.queries, kept.runs, publisher, parts.metrics)
+    backtest_loop(BacktestWorker(ports, parts.settings.backtests.windows), stop)
 
 
 def jobs(parts: Parts, broker: Broker, stop: Event) -> None:

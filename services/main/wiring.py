@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from db.migrate import MigrationReport, inspect, migrate
 from services.common.adapters.lineage import Line, LineageQueries, LineageResultStore
+from services.common.adapters.postgres_backtests import PostgresBacktests
 from services.common.adapters.postgres_connection import PostgresDatabase
 from services.common.adapters.postgres_inbox import PostgresInbox, PostgresSender
 from services.common.adapters.postgres_jobs import PostgresJobs
@@ -47,6 +48,7 @@ class Stores:
     queries: Queries
     snapshots: RedisSnapshots
     jobs: PostgresJobs
+    backtests: PostgresBacktests
 
 
 def addresses(settings: Settings, stack: ExitStack, join: bool = False) -> Addresses:
@@ -85,6 +87,8 @@ def stores(settings: Settings, where: Addresses, stack: ExitStack) -> Stores:
     runs = PostgresRunStore(database, decode)
     jobs = PostgresJobs(PostgresDatabase(where.history), Line(runs).of)
     stack.callback(jobs.close)
+    backtests = PostgresBacktests(PostgresDatabase(where.history))
+    stack.callback(backtests.close)
     return Stores(
         database=database,
         leases=PostgresLeases(database),
@@ -95,6 +99,7 @@ def stores(settings: Settings, where: Addresses, stack: ExitStack) -> Stores:
         queries=LineageQueries(runs, PostgresQueries(database)),
         snapshots=snapshots,
         jobs=jobs,
+        backtests=backtests,
     )
 
 

@@ -18,7 +18,7 @@ from tests.containers.dashboards import ROOT
 from tests.real_servers import free_ports, required_image
 from tests.server_units import HOST
 
-SERVICES = ("ingest", "recorder", "risk", "regime", "jobs", "api", "prometheus")
+SERVICES = ("ingest", "recorder", "risk", "regime", "backtest", "jobs", "api", "prometheus")
 """All but Grafana, whose image cannot be built from packages; what they depend on is started with them."""
 UP_SECONDS = 420
 

@@ -15,7 +15,7 @@ from services.common.config import Settings
 from tests.containers.dashboards import ROOT
 from tests.real_servers import required_image
 
-OURS = {"secrets", "migrate", "ingest", "recorder", "risk", "regime", "jobs", "ray-jobs", "api"}
+OURS = {"secrets", "migrate", "ingest", "recorder", "risk", "regime", "backtest", "jobs", "ray-jobs", "api"}
 ONE_SHOT = {"secrets", "migrate"}
 RAY_NODES = {"ray-head", "ray-worker"}
 SERVICES = sorted(OURS | RAY_NODES | {"pulsar", "timescaledb", "valkey", "prometheus", "grafana"})

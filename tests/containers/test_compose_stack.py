@@ -33,6 +33,10 @@ STATES = """SELECT count(*), count(DISTINCT date), md5(string_agg(row(
 CHANGES = """SELECT count(*), md5(string_agg(row(
     run_id, instrument_id, as_of_ns, date, detector, revision, direction, statistic, threshold)::text, ','
     ORDER BY instrument_id, as_of_ns, detector, revision)) FROM change_points"""
+ZONES = """SELECT count(*), md5(string_agg(row(
+    run_id, node_id, as_of_ns, method, horizon_days, confidence, outcome, window_days, revision, observations, exceptions, zone,
+    zone_before, type_i, multiplier_mar32, kupiec_p, independence_p, conditional_p)::text, ','
+    ORDER BY node_id, as_of_ns, method, horizon_days, confidence, outcome, window_days, revision)) FROM backtest_results"""
 LOG = "SELECT count(*), min(log_seq), max(log_seq) FROM log_records"
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -50,6 +54,7 @@ def stack() -> Iterator[Stack]:
         running.kill_worker(victim)
         running.kill_worker(*running.containers("jobs"))
         running.kill_worker(*running.containers("regime"))
+        running.kill_worker(*running.containers("backtest"))
         running.until("results after the worker was killed", lambda: streamed(running) >= before + 20, REPLAY_SECONDS)
         running.compose("kill", "--signal", "KILL", "valkey")
         before = streamed(running)
@@ -59,6 +64,7 @@ def stack() -> Iterator[Stack]:
         running.compose("start", "valkey")
         running.until("the last day", lambda: days(running) >= DAYS, REPLAY_SECONDS)
         running.until("the last regime", lambda: running.sql(STATES)[0][1] == str(DAYS), REPLAY_SECONDS)
+        running.until("the last zones", lambda: running.sql("SELECT count(*) FROM backtests_due") == [["0"]], REPLAY_SECONDS)
         yield running
 
 
@@ -99,12 +105,13 @@ def test_results_are_those_of_an_undisturbed_run_in_one_process(stack: Stack) ->
     }
     given = [part for name, value in options.items() for part in ("-e", f"{name}={value}")]
     stack.compose("run", "--rm", "--no-deps", "-T", *given, "ingest", "run", "--speed", "max", "--exit")
-    for query in (RESULTS, CLOSES, STATES, CHANGES):
+    for query in (RESULTS, CLOSES, STATES, CHANGES, ZONES):
         assert stack.sql(query) == stack.sql(query, database="reference")
     count, distinct, _ = stack.sql(RESULTS)[0]
     assert (int(count), int(distinct)) == (DAYS * NODES * METHODS * CONFIDENCES, DAYS)
     assert stack.sql(STATES)[0][:2] == [str(DAYS)] * 2
     assert int(stack.sql(CHANGES)[0][0]) > 0
+    assert int(stack.sql(ZONES)[0][0]) == DAYS * NODES * METHODS * CONFIDENCES * 2
 
 
 def test_a_shard_was_taken_over(stack: Stack) -> None:
@@ -158,7 +165,7 @@ def test_every_result_was_published_and_never_with_another_value(stack: Stack) -
 def test_prometheus_sees_every_process_and_what_happened(stack: Stack) -> None:
     up = {(series["metric"]["job"], series["metric"]["instance"]): series["value"][1] for series in stack.prometheus("up")}
     assert sum(job == "risk" for job, _ in up) >= 2
-    assert {"risk", "ingest", "recorder", "regime", "jobs", "api", "pulsar", "prometheus"} == {job for job, _ in up}
+    assert {"risk", "ingest", "recorder", "regime", "backtest", "jobs", "api", "pulsar", "prometheus"} == {job for job, _ in up}
     stack.until("all targets up", lambda: not stack.prometheus("up%20%3D%3D%200"), 60)
     assert errors_seen(stack) > 0.0
 

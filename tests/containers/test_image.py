@@ -30,7 +30,7 @@ def test_runs_as_nobody_in_particular() -> None:
 
 def test_command_line_answers() -> None:
     text = in_image("--help", entrypoint="plimsoll")
-    assert all(command in text for command in ("migrate", "ingest", "record", "risk", "regime", "jobs", "api"))
+    assert all(command in text for command in ("migrate", "ingest", "record", "risk", "regime", "backtest", "jobs", "api"))
 
 
 def test_console_and_migrations_are_in_it_and_build_tools_are_not() -> None:

@@ -55,4 +55,5 @@ def test_rules_name_only_metrics_that_exist() -> None:
 
 def test_every_process_of_the_stack_is_scraped() -> None:
     config = (ROOT / "prometheus/prometheus.yml").read_text()
-    assert {"risk", "ingest", "recorder", "regime", "jobs", "api"} == set(re.findall(r"names: \[(\w+)\], type: A, port: 9464", config))
+    ours = {"risk", "ingest", "recorder", "regime", "backtest", "jobs", "api"}
+    assert ours == set(re.findall(r"names: \[(\w+)\], type: A, port: 9464", config))

@@ -18,6 +18,7 @@ import pytest
 from db.migrate import migrate
 from risk_core.records import DayCloseRow, RiskResult, ScenarioRow
 from services.common.adapters.embedded_servers import EmbeddedServers, ServerUrls
+from services.common.adapters.memory_backtests import MemoryBacktests
 from services.common.adapters.memory_queries import MemoryQueries
 from services.common.adapters.memory_stores import (
     MemoryDatabase,
@@ -28,6 +29,7 @@ from services.common.adapters.memory_stores import (
     MemoryResultStore,
     MemoryRunStore,
 )
+from services.common.adapters.postgres_backtests import PostgresBacktests
 from services.common.adapters.postgres_connection import PostgresDatabase
 from services.common.adapters.postgres_jobs import PostgresJobs
 from services.common.adapters.postgres_leases import PostgresLeases
@@ -37,6 +39,7 @@ from services.common.adapters.postgres_results import PostgresResultStore
 from services.common.adapters.postgres_runs import PostgresDeadLetters, PostgresRunStore
 from services.common.codec import decode
 from services.common.ports import (
+    Backtests,
     Checkpoint,
     Commit,
     DeadLetters,
@@ -74,6 +77,8 @@ TABLES = [
     "regime_states",
     "regime_models",
     "change_points",
+    "backtest_results",
+    "backtests_due",
 ]
 
 
@@ -105,6 +110,7 @@ class Stores:
     url: str | None
     admin: psycopg.Connection[Any] | None
     open_jobs: Callable[[], Jobs]
+    open_backtests: Callable[[], Backtests]
     """Another runner's queue, with a connection of its own."""
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
@@ -169,6 +175,7 @@ def memory_stores() -> Stores:
         None,
         None,
         lambda: MemoryJobs(database),
+        lambda: MemoryBacktests(database),
     )
 
 
@@ -178,11 +185,17 @@ def server_stores(name: str, url: str) -> Iterator[Stores]:
     with psycopg.connect(url, autocommit=True, application_name="contract tests") as admin:
         admin.execute("; ".join(f"DELETE FROM {table}" for table in TABLES))
 
-        opened: list[PostgresJobs] = []
+        opened: list[PostgresJobs | PostgresBacktests] = []
+
+        def open_backtests() -> Backtests:
+            made = PostgresBacktests(PostgresDatabase(url, lock_seconds=2.0))
+            opened.append(made)
+            return made
 
         def open_jobs() -> Jobs:
-            opened.append(PostgresJobs(PostgresDatabase(url, lock_seconds=2.0), lambda run_id: (run_id,)))
-            return opened[-1]
+            made = PostgresJobs(PostgresDatabase(url, lock_seconds=2.0), lambda run_id: (run_id,))
+            opened.append(made)
+            return made
 
         def pass_time(seconds: float) -> None:
             admin.execute("UPDATE shards SET lease_until = lease_until - make_interval(secs => %s)", (seconds,))
@@ -199,6 +212,7 @@ def server_stores(name: str, url: str) -> Iterator[Stores]:
             url,
             admin,
             open_jobs,
+            open_backtests,
         )
     for queue in opened:
         queue.close()

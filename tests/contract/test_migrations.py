@@ -19,7 +19,7 @@ from services.common.ports import Lease
 from tests.contract.store_fixtures import RUN, TABLES, Stores, as_of, bucket, lease_of, result
 from tests.real_servers import HistoryServer, unavailable
 
-NEWEST = "0006"
+NEWEST = "0007"
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from risk_core.book import Instrument, Node
-from risk_core.records import ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult, ScenarioRow, WatchRow
+from risk_core.records import BacktestResult, ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult, ScenarioRow, WatchRow
 from services.common.adapters.paging import encode_cursor
 from services.common.adapters.rows import history_page_key, key_of, watch_page_key
 from services.common.ports import (
@@ -130,6 +130,22 @@ class LineageQueries:
     def change_points(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[ChangePoint]:
         """Return an instrument's change points."""
         return self._merged(self._queries.change_points, where, limit, cursor)
+
+    def zones(self, run_id: str, outcome: str, window_days: int) -> list[BacktestResult]:
+        """Return the newest row of each node, method, horizon and confidence."""
+        found: dict[tuple[object, ...], BacktestResult] = {}
+        for one in self._line.of(run_id):
+            for row in self._queries.zones(one, outcome, window_days):
+                found.setdefault((row.node_id, row.method, row.horizon_days, row.confidence), row)
+        return sorted(found.values(), key=lambda r: key_of(r)[1:])
+
+    def zone_history(self, where: HistoryFilter, outcome: str, window_days: int, limit: int = 100) -> list[BacktestResult]:
+        """Return a node's rows, newest first."""
+        found: dict[tuple[object, ...], BacktestResult] = {}
+        for one in self._line.of(where.run_id):
+            for row in self._queries.zone_history(replace(where, run_id=one), outcome, window_days, limit):
+                found.setdefault(history_page_key(row)[:-1], row)
+        return [found[key] for key in sorted(found, reverse=True)[:limit]]
 
     def latest_results(self, run_id: str, node_ids: Sequence[int] | None = None) -> list[RiskResult]:
         """Return the newest results of nodes."""

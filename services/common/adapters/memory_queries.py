@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from risk_core.book import Instrument, Node
-from risk_core.records import ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult
+from risk_core.records import BacktestResult, ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult
 from services.common.adapters.memory_stores import MemoryDatabase
 from services.common.adapters.paging import check_limit, decode_cursor, page_of
 from services.common.adapters.rows import (
@@ -23,6 +23,7 @@ from services.common.ports import FillFilter, FillRow, HistoryCounts, HistoryFil
 RowT = TypeVar("RowT", RiskResult, DayCloseRow)
 WatchT = TypeVar("WatchT", RegimeState, RegimeModel, ChangePoint)
 T = TypeVar("T")
+ZONES_LEFT_BEHIND_NS: Final = 60 * 86_400_000_000_000
 
 
 class MemoryQueries:
@@ -68,6 +69,34 @@ class MemoryQueries:
         ]
         newest = list({key_of(row)[:-1]: row for row in sorted(rows, key=lambda row: row.revision)}.values())
         return _paged(newest, watch_page_key, WATCH_PAGE_KINDS[kind], limit, cursor)
+
+    def zones(self, run_id: str, outcome: str, window_days: int) -> list[BacktestResult]:
+        """Return the newest row of each node, method, horizon and confidence."""
+        rows = self._backtests(run_id, outcome, window_days)
+        last = {r.node_id: r.as_of_ns for r in sorted(rows, key=lambda r: r.as_of_ns)}
+        rows = [r for r in rows if r.as_of_ns > last[r.node_id] - ZONES_LEFT_BEHIND_NS]
+        newest = {(r.node_id, r.method, r.horizon_days, r.confidence): r for r in sorted(rows, key=lambda r: (r.as_of_ns, r.revision))}
+        return sorted(newest.values(), key=key_of)
+
+    def zone_history(self, where: HistoryFilter, outcome: str, window_days: int, limit: int = 100) -> list[BacktestResult]:
+        """Return a node's rows, newest first."""
+        check_limit(limit)
+        rows = [
+            row
+            for row in self._backtests(where.run_id, outcome, window_days)
+            if row.node_id == where.node_id
+            and _within(row.as_of_ns, where.from_ns, where.to_ns)
+            and where.method in (None, row.method)
+            and where.horizon_days in (None, row.horizon_days)
+            and where.confidence in (None, row.confidence)
+        ]
+        newest = {key_of(row)[:-1]: row for row in sorted(rows, key=lambda row: row.revision)}
+        return sorted(newest.values(), key=_zone_place, reverse=True)[:limit]
+
+    def _backtests(self, run_id: str, outcome: str, window_days: int) -> list[BacktestResult]:
+        self._database.require()
+        rows = self._database.backtests.values()
+        return [r for r in rows if (r.run_id, r.outcome, r.window_days) == (run_id, outcome, window_days)]
 
     def latest_results(self, run_id: str, node_ids: Sequence[int] | None = None) -> list[RiskResult]:
         """Return the newest results of nodes."""
@@ -117,6 +146,10 @@ class MemoryQueries:
         results, days = (sum(row.run_id == run_id for row in table.values()) for table in tables)
         scenarios = sum(row.run_id == run_id for row in self._database.scenario_rows.values())
         return HistoryCounts(results, days, scenarios, len(self._database.log_records), len(self._database.fills))
+
+
+def _zone_place(row: BacktestResult) -> tuple[object, ...]:
+    return row.as_of_ns, row.method, row.horizon_days, row.confidence
 
 
 def _history(rows: Sequence[RowT], where: HistoryFilter) -> list[RowT]:

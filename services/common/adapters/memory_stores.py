@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from risk_core.book import Book
-from risk_core.records import DayCloseRow, FillCorrection, Fills, Genesis, Record, RiskResult, ScenarioRow, WatchRow
+from risk_core.records import BacktestResult, DayCloseRow, FillCorrection, Fills, Genesis, Record, RiskResult, ScenarioRow, WatchRow
 from services.common.adapters.rows import (
     WATCH_KEYS,
     Row,
@@ -67,6 +67,10 @@ class MemoryDatabase:
     day_closes: dict[Key, DayCloseRow] = field(default_factory=dict)
     scenario_rows: dict[Key, ScenarioRow] = field(default_factory=dict)
     watched: dict[type, dict[Key, WatchRow]] = field(default_factory=lambda: {kind: {} for kind in WATCH_KEYS})
+    backtests: dict[Key, BacktestResult] = field(default_factory=dict)
+    backtests_due: dict[int, tuple[str, int, str, int]] = field(default_factory=dict)
+    backtester: object | None = None
+    notes: int = 0
     jobs: dict[Key, Job] = field(default_factory=dict)
     jobs_done: set[Key] = field(default_factory=set)
     job_shards: dict[tuple[str, str], MemoryJobs] = field(default_factory=dict)
@@ -78,6 +82,16 @@ class MemoryDatabase:
     runs: dict[str, Run] = field(default_factory=dict)
     books: dict[str, Book] = field(default_factory=dict)
     dead_letters: deque[DeadLetter] = field(default_factory=deque)
+
+    def judged(self, rows: Sequence[DayCloseRow]) -> None:
+        """Note as due what was added to the judged days."""
+        first: dict[tuple[str, int, str], int] = {}
+        for row in rows:
+            key = (row.run_id, row.node_id, row.method)
+            first[key] = min(row.as_of_ns, first.get(key, row.as_of_ns))
+        for key, from_ns in sorted(first.items()):
+            self.notes += 1
+            self.backtests_due[self.notes] = (*key, from_ns)
 
     def require(self) -> None:
         """Raise Unavailable while the server is away."""
@@ -145,6 +159,7 @@ class MemoryResultStore:
                     require_same(kept, row)
         for (kind, key_values), row in new.items():
             self._table(kind)[key_values] = row
+        self._database.judged([row for row in new.values() if isinstance(row, DayCloseRow)])
         for commit in commits:
             for result in commit.results:
                 self._database.shard_of_row[RiskResult, key_of(result)] = lease.shard_id
@@ -251,6 +266,7 @@ class MemoryJobs:
             for row in rows:
                 if key_of(row) in table:
                     require_same(table[key_of(row)], row)
+        self._database.judged([row for row in day_closes if key_of(row) not in self._database.day_closes])
         for table, rows in tables:
             for row in rows:
                 table[key_of(row)] = row

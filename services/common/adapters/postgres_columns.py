@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, LiteralString, TypeVar
 import numpy as np
 from psycopg.types.json import Jsonb
 
-from risk_core.records import ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult, ScenarioRow, WatchRow
+from risk_core.records import BacktestResult, ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult, ScenarioRow, WatchRow
 from services.common.adapters.postgres_connection import Connection
 from services.common.ports import FillRow, Job
 
@@ -125,6 +125,36 @@ DAY_CLOSES: Final[Table[DayCloseRow]] = Table(
     ("run_id", "node_id", "date", *_DAY_TAIL),
     lambda row: (row.run_id, row.node_id, date.fromisoformat(row.date), timestamp_wire(row.as_of_ns), *_day_tail(row)),
     lambda values: DayCloseRow(values[0], values[1], values[2].isoformat(), *values[3:]),
+)
+
+_BACKTEST_TAIL: Final[dict[LiteralString, LiteralString]] = {
+    "as_of_ns": "int8",
+    "method": "text",
+    "horizon_days": "int4",
+    "confidence": "float8",
+    "outcome": "text",
+    "window_days": "int4",
+    "revision": "int4",
+    "observations": "int4",
+    "exceptions": "int4",
+    "expected": "float8",
+    "zone": "text",
+    "zone_before": "text",
+    "type_i": "float8",
+    "multiplier_mar32": "float8",
+    "multiplier_basel_2_5": "float8",
+    "kupiec_p": "float8",
+    "independence_p": "float8",
+    "conditional_p": "float8",
+}
+_backtest_tail = attrgetter(*_BACKTEST_TAIL)
+
+BACKTESTS: Final[Table[BacktestResult]] = Table(
+    "backtest_results",
+    {"run_id": "text", "node_id": "int4", "date": "date", "as_of": "int8", **_BACKTEST_TAIL},
+    ("run_id", "node_id", "date", *_BACKTEST_TAIL),
+    lambda row: (row.run_id, row.node_id, date.fromisoformat(row.date), timestamp_wire(row.as_of_ns), *_backtest_tail(row)),
+    lambda values: BacktestResult(values[0], values[1], values[2].isoformat(), *values[3:]),
 )
 
 SCENARIO_COLUMNS: Final[tuple[LiteralString, ...]] = ("run_id", "as_of_ns", "date", "revision", "log_seq", "shock", "proxied")

@@ -8,9 +8,9 @@ from typing import Any, Final, LiteralString, TypeVar
 from psycopg import sql
 
 from risk_core.book import AssetClass, Instrument, Node, NodeKind, Shock
-from risk_core.records import ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult
+from risk_core.records import BacktestResult, ChangePoint, DayCloseRow, RegimeModel, RegimeState, RiskResult
 from services.common.adapters.paging import check_limit, decode_cursor, page_of
-from services.common.adapters.postgres_columns import DAY_CLOSES, FILL_COLUMNS, RESULTS, WATCHED, Table, timestamp
+from services.common.adapters.postgres_columns import BACKTESTS, DAY_CLOSES, FILL_COLUMNS, RESULTS, WATCHED, Table, timestamp
 from services.common.adapters.postgres_connection import PostgresDatabase
 from services.common.adapters.rows import (
     FILL_PAGE_KINDS,
@@ -40,6 +40,28 @@ WHERE {{exceptions}} ORDER BY {_DESCENDING} LIMIT %s
 _WATCH_PLACES: Final[dict[type, LiteralString]] = {RegimeState: "as_of", RegimeModel: "as_of, kind", ChangePoint: "as_of, detector"}
 _WATCHED: Final[LiteralString] = """
 SELECT DISTINCT ON ({places}) {columns} FROM {table} WHERE {where} ORDER BY {descending}, revision DESC LIMIT %s
+"""
+
+# Loose scans of the primary key: one probe a node, and one for its newest day, whatever lies behind.
+_ZONES: Final[LiteralString] = """
+WITH RECURSIVE found AS (
+    (SELECT node_id FROM backtest_results WHERE run_id = %(run)s ORDER BY node_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT node_id FROM backtest_results WHERE run_id = %(run)s AND node_id > found.node_id ORDER BY node_id LIMIT 1)
+    FROM found WHERE found.node_id IS NOT NULL
+)
+SELECT {columns} FROM found CROSS JOIN LATERAL (
+    SELECT as_of FROM backtest_results WHERE run_id = %(run)s AND node_id = found.node_id ORDER BY as_of DESC LIMIT 1
+) AS newest CROSS JOIN LATERAL (
+    SELECT DISTINCT ON (method, horizon_days, confidence) * FROM backtest_results
+    WHERE run_id = %(run)s AND node_id = found.node_id AND outcome = %(outcome)s AND window_days = %(window)s
+    AND as_of > newest.as_of - INTERVAL '60 days'
+    ORDER BY method, horizon_days, confidence, as_of DESC, revision DESC
+) AS z
+"""
+_ZONE_HISTORY: Final[LiteralString] = """
+SELECT DISTINCT ON (as_of, method, horizon_days, confidence) {columns} FROM backtest_results
+WHERE {where} ORDER BY as_of DESC, method DESC, horizon_days DESC, confidence DESC, revision DESC LIMIT %s
 """
 
 _LATEST_OF_NODES: Final[LiteralString] = """
@@ -101,6 +123,22 @@ class PostgresQueries:
     def change_points(self, where: WatchFilter, limit: int = 100, cursor: str | None = None) -> Page[ChangePoint]:
         """Return an instrument's change points."""
         return self._watched(ChangePoint, where, limit, cursor)
+
+    def zones(self, run_id: str, outcome: str, window_days: int) -> list[BacktestResult]:
+        """Return the newest row of each node, method, horizon and confidence."""
+        columns = sql.SQL(", ").join(sql.Identifier("z", name) for name in BACKTESTS.read)
+        given: dict[str, object] = {"run": run_id, "outcome": outcome, "window": window_days}
+        rows = self._rows(sql.SQL(_ZONES).format(columns=columns), given)
+        return sorted((BACKTESTS.load(row) for row in rows), key=key_of)
+
+    def zone_history(self, where: HistoryFilter, outcome: str, window_days: int, limit: int = 100) -> list[BacktestResult]:
+        """Return a node's rows, newest first."""
+        check_limit(limit)
+        conditions, values = _history_conditions(where)
+        conditions += ["outcome = %s", "window_days = %s"]
+        values += [outcome, window_days]
+        query = sql.SQL(_ZONE_HISTORY).format(columns=_columns_of(BACKTESTS), where=sql.SQL(" AND ".join(conditions)))
+        return [BACKTESTS.load(row) for row in self._rows(query, (*values, limit))]
 
     def latest_results(self, run_id: str, node_ids: Sequence[int] | None = None) -> list[RiskResult]:
         """Return the newest results of nodes."""
@@ -164,7 +202,7 @@ class PostgresQueries:
             values += [timestamp(as_of_ns), *after]
         query = sql.SQL(_WATCHED).format(
             places=sql.SQL(places),
-            columns=sql.SQL(", ").join(map(sql.Identifier, table.read)),
+            columns=_columns_of(table),
             table=sql.Identifier(table.name),
             where=sql.SQL(" AND ".join(conditions)),
             descending=sql.SQL(places.replace(",", " DESC,") + " DESC"),
@@ -227,3 +265,7 @@ def _add_range(
     if to_ns is not None:
         conditions.append(column + " < %s")
         values.append(to_ns)
+
+
+def _columns_of(table: Table[Any]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, table.read))

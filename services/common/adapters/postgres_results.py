@@ -222,7 +222,7 @@ def new_rows(connection: Connection, table: Table[Any], rows: list[RowT], shard_
         timestamp(times[0]),
         timestamp(times[-1]),
     )
-    new = _compared(connection, table.select(where), values, table, rows)
+    new = compared(connection, table.select(where), values, table, rows)
     if len(new) < len(rows):
         mark: LiteralString = "UPDATE " + table.name + " SET shard_id = %s " + where + " AND shard_id <> %s"
         connection.execute(mark, (shard_id, *values, shard_id))
@@ -244,7 +244,7 @@ def _keep_watched(connection: Connection, rows: Sequence[WatchRow], shard_id: st
             timestamp(times[0]),
             timestamp(times[-1]),
         )
-        new = _compared(connection, table.select(where), values, table, mine)
+        new = compared(connection, table.select(where), values, table, mine)
         if len(new) < len(mine):
             mark: LiteralString = "UPDATE " + table.name + " SET shard_id = %s " + where + " AND shard_id <> %s"
             connection.execute(mark, (shard_id, *values, shard_id))
@@ -261,10 +261,11 @@ def _compare_scenarios(connection: Connection, rows: Sequence[ScenarioRow]) -> N
 
 def _new_jobs(connection: Connection, rows: list[Job]) -> list[Job]:
     """Return the jobs that are not there yet; compare the others."""
-    return _compared(connection, JOBS.select("WHERE job_key = ANY(%s)"), ([row.job_key for row in rows],), JOBS, rows)
+    return compared(connection, JOBS.select("WHERE job_key = ANY(%s)"), ([row.job_key for row in rows],), JOBS, rows)
 
 
-def _compared(connection: Connection, query: LiteralString, values: tuple[object, ...], table: Table[Any], rows: list[RowT]) -> list[RowT]:
+def compared(connection: Connection, query: LiteralString, values: tuple[object, ...], table: Table[Any], rows: list[RowT]) -> list[RowT]:
+    """Return the rows that the query does not find; those that it finds must be the same."""
     with connection.cursor(binary=True) as cursor:
         kept: dict[tuple[object, ...], Row] = {key_of(row): row for row in map(table.load, cursor.execute(query, values))}
     new = []

@@ -8,12 +8,23 @@ import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, LiteralString
 
 import numpy as np
 
 from risk_core.book import Fill
-from risk_core.records import ChangePoint, DayCloseRow, Genesis, Record, RegimeModel, RegimeState, RiskResult, ScenarioRow, WatchRow
+from risk_core.records import (
+    BacktestResult,
+    ChangePoint,
+    DayCloseRow,
+    Genesis,
+    Record,
+    RegimeModel,
+    RegimeState,
+    RiskResult,
+    ScenarioRow,
+    WatchRow,
+)
 from services.common.codec import MalformedRecord
 from services.common.ports import Commit, DeadLetter, DeterminismError, FillRow, Job, Lease, LoggedEntry, Run
 
@@ -24,13 +35,16 @@ RESULT_KEY = ("run_id", "node_id", "as_of_ns", "method", "horizon_days", "confid
 DAY_CLOSE_KEY = RESULT_KEY
 SCENARIO_KEY = ("run_id", "as_of_ns", "revision")
 JOB_KEY = ("job_key",)
+BACKTEST_KEY: tuple[LiteralString, ...] = (
+    *("run_id", "node_id", "as_of_ns", "method", "horizon_days", "confidence", "outcome", "window_days", "revision"),
+)
 WATCH_KEYS: dict[type, tuple[str, ...]] = {
     RegimeState: ("run_id", "instrument_id", "as_of_ns", "revision"),
     RegimeModel: ("run_id", "instrument_id", "as_of_ns", "kind", "revision"),
     ChangePoint: ("run_id", "instrument_id", "as_of_ns", "detector", "revision"),
 }
 
-Row = RiskResult | DayCloseRow | ScenarioRow | Job | RegimeState | RegimeModel | ChangePoint
+Row = RiskResult | DayCloseRow | ScenarioRow | Job | RegimeState | RegimeModel | ChangePoint | BacktestResult
 
 
 def rows_of(commit: Commit) -> Iterator[Row]:
@@ -96,7 +110,7 @@ def check_commits(commits: Sequence[Commit]) -> Lease:
             _check_scenario(scenario)
         for watched in commit.watched:
             _check_place(watched, commit.checkpoint.run_id)
-            _check_watched(watched)
+            _check_leaves(watched)
     return lease
 
 
@@ -115,6 +129,13 @@ def check_rows(run_id: str, results: Sequence[RiskResult], day_closes: Sequence[
     for day in day_closes:
         _check_place(day, run_id)
         _check_finite(day, _DAY_CLOSE_FLOATS)
+
+
+def check_backtests(rows: Sequence[BacktestResult]) -> None:
+    """Check rows before they are written: ValueError for a number that is not finite, or a fraction of a microsecond in a key."""
+    for row in rows:
+        _check_place(row, row.run_id)
+        _check_leaves(row)
 
 
 def _check_place(row: Row, run_id: str) -> None:
@@ -195,7 +216,7 @@ def _check_measures(row: RiskResult) -> None:
             raise ValueError(f"RiskResult {key_of(row)}: measures[{name!r}] is {value}; leave out what has no number")
 
 
-def _check_watched(row: WatchRow) -> None:
+def _check_leaves(row: WatchRow | BacktestResult) -> None:
     for field in dataclasses.fields(row):
         bad = [v for v in _leaves(getattr(row, field.name)) if isinstance(v, float) and not math.isfinite(v)]
         if bad:
@@ -241,6 +262,7 @@ _KEYS: dict[type, tuple[str, ...]] = {
     DayCloseRow: DAY_CLOSE_KEY,
     ScenarioRow: SCENARIO_KEY,
     Job: JOB_KEY,
+    BacktestResult: BACKTEST_KEY,
     **WATCH_KEYS,
 }
 _key_getters: dict[type, Callable[[Any], Any]] = {
@@ -248,6 +270,7 @@ _key_getters: dict[type, Callable[[Any], Any]] = {
     DayCloseRow: attrgetter(*DAY_CLOSE_KEY),
     ScenarioRow: attrgetter(*SCENARIO_KEY),
     Job: lambda job: (job.job_key,),
+    BacktestResult: attrgetter(*BACKTEST_KEY),
     **{kind: attrgetter(*names) for kind, names in WATCH_KEYS.items()},
 }
 
@@ -258,7 +281,7 @@ FILL_PAGE_KEY = ("event_ns", "log_seq", "ordinal")
 FILL_PAGE_KINDS = (int, int, int)
 
 
-def history_page_key(row: RiskResult | DayCloseRow) -> tuple[object, ...]:
+def history_page_key(row: RiskResult | DayCloseRow | BacktestResult) -> tuple[object, ...]:
     """Return what orders a node's rows on pages."""
     return row.as_of_ns, row.method, row.horizon_days, row.confidence, row.revision
 

@@ -24,13 +24,16 @@ from services.common.schemas import (
     decode_day_close,
     decode_regime,
     decode_result,
+    decode_zone,
     encode_change_point,
     encode_day_close,
     encode_regime,
     encode_result,
+    encode_zone,
     json_schema,
     utc_text,
 )
+from tests.contract.test_backtests import zone
 from tests.contract.test_watched_rows import change, state
 
 AS_OF = 1_205_366_400_123_456_789
@@ -154,6 +157,8 @@ def test_what_is_said_of_instruments_comes_back_bit_for_bit() -> None:
     missing = replace(REGIME, move=None, volatility=None, status="missing")
     assert decode_regime(encode_regime(missing)) == missing
     assert decode_change_point(EXAMPLES["change_points"]) == CHANGE
+    assert decode_zone(EXAMPLES["zones"]) == ZONE
+    assert decode_zone(encode_zone(zone(3))) == zone(3)
     with pytest.raises(ValueError, match="instrument 1"):
         encode_regime(replace(REGIME, price=math.nan))
     with pytest.raises(MalformedRecord):
@@ -163,12 +168,13 @@ def test_what_is_said_of_instruments_comes_back_bit_for_bit() -> None:
 # ------------------------------------------------------------ documents
 
 
-REGIME, CHANGE = state(0), change(0)
+REGIME, CHANGE, ZONE = state(0), change(0), zone(3, zone_before="red", independence_p=0.5)
 EXAMPLES = {
     "results": encode_result(RESULT),
     "day_closes": encode_day_close(DAY),
     "regimes": encode_regime(REGIME),
     "change_points": encode_change_point(CHANGE),
+    "zones": encode_zone(ZONE),
 }
 
 

@@ -1,4 +1,4 @@
-"""Regimes beside `plimsoll run`: written as the days close, the same after a kill, and never with a look ahead."""
+"""Regimes and zones beside `plimsoll run`: written as the days close, the same after a kill, and never with a look ahead."""
 
 from __future__ import annotations
 
@@ -19,9 +19,19 @@ from tests.e2e.test_run_command import DAYS, FROM, LIMIT_SECONDS, NODES, TO, Pla
 
 ROWS_A_DAY = NODES * 3 * 4
 TABLES = {
-    "regime_states": "instrument_id, as_of_ns, revision, price, move, model_version, labels, filtered, ahead, volatility, status, log_seq",
-    "regime_models": "instrument_id, as_of_ns, kind, revision, model_version, observations, status, reason, parameters::text, used, log_seq",
-    "change_points": "instrument_id, as_of_ns, detector, revision, direction, statistic, threshold, log_seq",
+    "regime_states": (
+        "instrument_id, as_of_ns, revision",
+        "price, move, model_version, labels, filtered, ahead, volatility, status, log_seq",
+    ),
+    "regime_models": (
+        "instrument_id, as_of_ns, kind",
+        "revision, model_version, observations, status, reason, parameters::text, used, log_seq",
+    ),
+    "change_points": ("instrument_id, as_of_ns, detector", "revision, direction, statistic, threshold, log_seq"),
+    "backtest_results": (
+        "node_id, as_of_ns, method, confidence, outcome",
+        "window_days, revision, observations, exceptions, zone, zone_before, type_i, kupiec_p, independence_p",
+    ),
 }
 
 Rows = dict[str, list[Any]]
@@ -40,8 +50,8 @@ class Watched(Place):
         """Return all rows about instruments."""
         with EmbeddedServers(self.directory) as urls, psycopg.connect(urls.history) as connection:
             return {
-                name: sorted(connection.execute(f"SELECT {columns} FROM {name}".encode()).fetchall(), key=lambda row: row[:3])
-                for name, columns in TABLES.items()
+                name: connection.execute(f"SELECT {key}, {columns} FROM {name} ORDER BY {key}".encode()).fetchall()
+                for name, (key, columns) in TABLES.items()
             }
 
 
@@ -64,6 +74,15 @@ def test_every_close_has_its_regime_once_there_is_a_model(whole: Rows) -> None:
     assert all(row[5] > row[6] for row in whole["change_points"])
 
 
+def test_every_judged_day_has_its_zones(whole: Rows) -> None:
+    zones = whole["backtest_results"]
+    assert len(zones) == DAYS * ROWS_A_DAY * 2
+    newest = max(row[1] for row in zones)
+    assert {row[7] for row in zones if row[1] == newest} == {DAYS}
+    assert {row[9] for row in zones} == {"green", "yellow", "red"}  # the autumn of 2008
+    assert all(row[10] is None for row in zones if row[7] == 1)
+
+
 def test_a_run_that_ends_earlier_said_the_same(whole: Rows, tmp_path: Path) -> None:
     place = Watched(tmp_path)
     place.run(until="2008-12-05")
@@ -73,7 +92,7 @@ def test_a_run_that_ends_earlier_said_the_same(whole: Rows, tmp_path: Path) -> N
     assert short == {name: [row for row in rows if row[1] <= last_ns] for name, rows in whole.items()}
 
 
-def test_a_worker_that_is_killed_ends_the_service_and_the_next_one_goes_on(whole: Rows, tmp_path: Path) -> None:
+def test_a_process_that_is_killed_ends_the_service_and_the_next_one_goes_on(whole: Rows, tmp_path: Path) -> None:
     place = Watched(tmp_path)
     command = place.command("run", "--from", FROM, "--to", TO, "--speed", "20", "--port", "0")
     with subprocess.Popen(command, env=place.environment, stdout=PIPE, stderr=subprocess.STDOUT) as process:
@@ -84,7 +103,7 @@ def test_a_worker_that_is_killed_ends_the_service_and_the_next_one_goes_on(whole
         finally:
             process.kill()
     assert process.returncode not in (0, -signal.SIGKILL)
-    assert b"regime worker ended" in said
+    assert b"process of regimes and zones ended" in said
     assert place.run()["state"] == "finished"
     assert place.watched() == whole
 
@@ -113,4 +132,6 @@ def test_a_watch_that_is_switched_off_writes_nothing(tmp_path: Path) -> None:
 
     place = Off(tmp_path)
     assert place.run(until="2008-09-30")["state"] == "finished"
-    assert place.watched() == {name: [] for name in TABLES}
+    found = place.watched()
+    assert found.pop("backtest_results")
+    assert set(map(len, found.values())) == {0}

@@ -1,4 +1,4 @@
-"""The regime worker of a service that otherwise is one process: in another one, which reads what is recorded of the log."""
+"""Regimes and zones of a service that otherwise is one process: in another, which reads the recorded log and the judged days."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from services.common.beside import Died, end_with_parent
 from services.common.config import Settings
 from services.common.logs import configure_logging
 from services.common.metrics import Metrics
-from services.common.ports import ResultStore, Unavailable
-from services.common.runtime import SystemClock
+from services.common.ports import Unavailable
+from services.common.runtime import Group, SystemClock
 from services.common.shard_kinds import WATCH_SHARD
 from services.main import processes
 from services.main.wiring import Addresses, Stores, recorded, stores
@@ -21,14 +21,15 @@ END_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.2
 
 
-class RegimesBeside:
+class WorkersBeside:
     """The process, from `run` until its `stop` is set. One that dies ends the service: restart and recovery are one path."""
 
-    def __init__(self, settings: Settings, where: Addresses, results: ResultStore) -> None:
-        self._results = results
+    def __init__(self, settings: Settings, where: Addresses, kept: Stores) -> None:
+        self._kept = kept
+        self._settings = settings
         spawn = multiprocessing.get_context("spawn")
         self._line, theirs = spawn.Pipe()
-        self._process: Any = spawn.Process(target=_serve, args=(settings, where, theirs), name="regimes", daemon=True)
+        self._process: Any = spawn.Process(target=_serve, args=(settings, where, theirs), name="beside", daemon=True)
         self._theirs = theirs
 
     def run(self, stop: Any) -> None:
@@ -38,7 +39,7 @@ class RegimesBeside:
         try:
             while not stop.wait(POLL_SECONDS):
                 if not self._process.is_alive():
-                    raise Died(f"the regime worker ended with exit code {self._process.exitcode}; its log lines say why")
+                    raise Died(f"the process of regimes and zones ended with exit code {self._process.exitcode}; its log lines say why")
         finally:
             self._line.close()
             self._process.join(END_SECONDS)
@@ -47,12 +48,13 @@ class RegimesBeside:
                 self._process.join()
 
     def done(self, run_id: str, as_of_ns: int) -> bool:
-        """Return whether the close at this as_of is out."""
+        """Return whether the close at this as_of is out, and every judged day has its zones."""
         try:
-            reached = self._results.latest_checkpoint(run_id, WATCH_SHARD)
+            reached = self._kept.results.latest_checkpoint(run_id, WATCH_SHARD) if self._settings.regimes.enabled else None
+            behind = self._settings.regimes.enabled and (reached is None or reached.as_of_ns < as_of_ns)
+            return not behind and not (self._settings.backtests.enabled and self._kept.backtests.waiting())
         except Unavailable:
             return False
-        return reached is not None and reached.as_of_ns >= as_of_ns
 
 
 class Hangup:
@@ -77,4 +79,12 @@ def _serve(settings: Settings, where: Addresses, line: Connection) -> None:
         kept: Stores = stores(settings, where, stack)
         parts = processes.Parts(settings, kept, SystemClock(), Metrics())
         log, publisher = recorded(kept)
-        processes.regimes(parts, log, publisher, Hangup(line))
+        stop, group = Hangup(line), Group()
+        if settings.regimes.enabled:
+            group.start("regimes", lambda stopped: processes.regimes(parts, log, publisher, stopped))
+        if settings.backtests.enabled:
+            group.start("backtests", lambda stopped: processes.backtests(parts, publisher, stopped))
+        while not stop.wait(POLL_SECONDS) and not group.stop.is_set():
+            pass
+        group.close()
+        group.check()

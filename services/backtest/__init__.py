@@ -1,0 +1,1 @@
+"""Zones: every judged day of every method."""
