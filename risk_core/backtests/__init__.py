@@ -122,6 +122,8 @@ from risk_core.backtests.overlapping import (
     pooled_count_law,
 )
 from risk_core.backtests.result import BacktestError, DecideBy, Decision, TestResult
+from risk_core.backtests.rolling import Judgement, RollingBacktest
+from risk_core.backtests.rolling_table import RollingTable, rolling_backtests
 from risk_core.backtests.scores import (
     JointScore,
     fz0_loss,
@@ -159,9 +161,12 @@ __all__ = [
     "ExceptionSeries",
     "Framework",
     "JointScore",
+    "Judgement",
     "Kernel",
     "Law",
     "Missing",
+    "RollingBacktest",
+    "RollingTable",
     "SetStatistic",
     "ShortfallZone",
     "Target",
@@ -244,6 +249,7 @@ __all__ = [
     "reference_days",
     "rejection_probability",
     "righi_ceretta_test",
+    "rolling_backtests",
     "shortfall_breach_probability",
     "shortfall_zone",
     "shortfall_zone_bounds",
