@@ -17,6 +17,7 @@ from services.api.board import Board
 from services.api.context import CurrentRun, RunContext
 from services.api.limits import HISTORY_MAX, Bulkhead, Refreshed
 from services.api.problems import ApiProblem
+from services.api.regime_routes import regime_routes
 from services.api.routes import Parts, health_routes, history_routes, node_routes, run_routes
 from services.api.security import Guard, required_key
 from services.api.stream import Hub
@@ -93,7 +94,8 @@ def create_app(deps: ApiDependencies, settings: ApiSettings) -> FastAPI:
     )
     app.state.hub = hub
     problems.install(app)
-    for router in (run_routes(parts), node_routes(parts), history_routes(parts), health_routes(parts)):
+    watched = regime_routes(parts, deps.snapshots)
+    for router in (run_routes(parts), node_routes(parts), history_routes(parts), watched, health_routes(parts)):
         app.include_router(router)
     console.install(app, deps.console)
     openapi.install(app)

@@ -19,7 +19,7 @@ REFRESH_SECONDS = 1.0
 """How often the store is asked for a newer run."""
 
 HINT_MAX = 20
-"""Known nodes that an error names."""
+"""Known nodes or instruments that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,16 @@ class RunContext:
         node = self.nodes.get(node_id)
         if node is None:
             known = [f"{n.node_id} {n.name}" for n in self.nodes.values()]
-            more = f" and {len(known) - HINT_MAX} more" if len(known) > HINT_MAX else ""
-            raise ApiProblem(404, "unknown-node", f"no node {node_id}; known are {', '.join(known[:HINT_MAX])}{more}")
+            raise ApiProblem(404, "unknown-node", f"no node {node_id}; known are {_first(known)}")
         return node
+
+    def instrument(self, instrument_id: int) -> Instrument:
+        """Return an instrument; raise the 404 that names those known."""
+        instrument = self.instruments.get(instrument_id)
+        if instrument is None:
+            known = [f"{i.instrument_id} {i.symbol}" for i in self.instruments.values()]
+            raise ApiProblem(404, "unknown-instrument", f"no instrument {instrument_id}; known are {_first(known)}")
+        return instrument
 
     def below(self, node_id: int) -> tuple[int, ...]:
         """Return a node and all below it; raise the 404 that names those known."""
@@ -79,6 +86,11 @@ class RunContext:
         if abs(near - value) > 1e-9:
             raise invalid(f"confidence = {value}: the run knows {', '.join(map(str, known))}")
         return near
+
+
+def _first(known: list[str]) -> str:
+    more = f" and {len(known) - HINT_MAX} more" if len(known) > HINT_MAX else ""
+    return f"{', '.join(known[:HINT_MAX])}{more}"
 
 
 class CurrentRun:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
 from services.api.problems import MEDIA_TYPE, Problem
+from services.api.regime_shapes import ChangePointPage, RegimeModelPage, RegimesItem, RegimeStatePage, VolatilityForecastItem
 from services.api.shapes import DayClosePage, FillPage, HealthItem, HistoryPage, MethodList, NodeList, RunItem, SnapshotItem, SnapshotList
 from services.common.backtests import BacktestList
 from services.common.evidence_shapes import Attribution, Change, Components, Explanation, Positions
@@ -29,12 +30,17 @@ SHAPES: Final = (
     Explanation,
     Change,
     Attribution,
+    RegimesItem,
+    RegimeStatePage,
+    RegimeModelPage,
+    ChangePointPage,
+    VolatilityForecastItem,
     HealthItem,
     Problem,
 )
 PROBLEMS: Final = {
     401: "The API key is missing or wrong",
-    404: "Unknown node, result or page",
+    404: "Unknown node, instrument, result or page; or nothing to answer from",
     422: "A parameter that cannot be used",
     503: "History, cache or run is not there now; Retry-After says when to ask again",
 }

@@ -1,4 +1,4 @@
-"""Pages oldest first, over a store that reads newest first."""
+"""Pages of the interface, oldest or newest first, over a store that reads newest first and gives so many rows at once."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from services.common.iso import NS_PER_DAY
 from services.common.ports import HistoryFilter, Page
 
 Row = TypeVar("Row", RiskResult, DayCloseRow)
+Where = TypeVar("Where")
+AnyRow = TypeVar("AnyRow")
 
 STORE_ROWS: Final = 1_000
 """Rows that a store gives at once."""
@@ -79,6 +81,22 @@ def oldest_first(
         return rows, None
     place = _place(rows[limit - 1]) if len(rows) > limit else (at_ns, -1)
     return rows[:limit], _write(_Mark(*place, digest))
+
+
+def newest_first(
+    fetch: Callable[[Where, int, str | None], Page[AnyRow]], where: Where, limit: int, cursor: str | None
+) -> tuple[list[AnyRow], str | None]:
+    """Return up to `limit` rows as the store has them, newest first, and the cursor of the rest. A 422 problem for a bad cursor."""
+    rows: list[AnyRow] = []
+    while True:
+        try:
+            page = fetch(where, min(limit - len(rows), STORE_ROWS), cursor)
+        except ValueError as error:
+            raise invalid(f"cursor: {error}") from None
+        rows += page.rows
+        cursor = page.next_cursor
+        if cursor is None or len(rows) >= limit:
+            return rows, cursor
 
 
 def _all(fetch: Callable[[HistoryFilter, int, str | None], Page[Row]], where: HistoryFilter) -> list[Row]:

@@ -16,7 +16,7 @@ from services.api.board import Board
 from services.api.context import CurrentRun
 from services.api.limits import Bulkhead
 from services.api.openapi import answer, health_returns, raw, returns
-from services.api.paging import oldest_first
+from services.api.paging import newest_first, oldest_first
 from services.api.parameters import (
     AsOfQuery,
     ConfidenceQuery,
@@ -240,12 +240,9 @@ def history_routes(parts: Parts) -> APIRouter:
     ) -> Response:
         context = parts.run.get()
         where = FillFilter(context.run.first_log_seq, context.below(node_id), *time_range(from_, to), superseded=revisions == "all")
-        try:
-            with parts.history:
-                page = parts.queries.fills(where, limit, cursor)
-        except ValueError as error:
-            raise invalid(f"cursor: {error}") from None
-        return answer(FillPage([fill_item(context, row) for row in page.rows], page.next_cursor))
+        with parts.history:
+            rows, following = newest_first(parts.queries.fills, where, limit, cursor)
+        return answer(FillPage([fill_item(context, row) for row in rows], following))
 
     @router.get(
         "/results/{result_id}/explain",

@@ -27,11 +27,20 @@ from tests.browser.mock_desk import Desk
 
 DIST = Path(__file__).parents[2] / "console" / "dist"
 STREAM_POLL_SECONDS = 0.02
+WATCHED_ROWS = 200
 
 
 def problem(status: int, title: str, detail: str, instance: str) -> JSONResponse:
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": instance}
     return JSONResponse(body, status, media_type="application/problem+json")
+
+
+def newest_first(rows: list[dict[str, Any]], request: Request, limit: int, cursor: int) -> dict[str, Any]:
+    """A page of rows from the time in `from` on; 200 rows at most, so that there are several."""
+    since = int(request.query_params.get("from", 0))
+    kept = [row for row in rows if int(row["as_of_ns"]) >= since]
+    end = cursor + min(limit, WATCHED_ROWS)
+    return {"items": kept[cursor:end], "next_cursor": str(end) if end < len(kept) else None}
 
 
 def create_app(desk: Desk) -> FastAPI:
@@ -91,6 +100,26 @@ def create_app(desk: Desk) -> FastAPI:
     @app.get("/api/v1/nodes/{node_id}/positions")
     def positions(node_id: int) -> dict[str, Any]:
         return desk.positions(node_id)
+
+    @app.get("/api/v1/regimes")
+    def regimes() -> dict[str, Any]:
+        return desk.watch.regimes(desk.day)
+
+    @app.get("/api/v1/instruments/{instrument_id}/regimes")
+    def states(instrument_id: int, request: Request, limit: int, cursor: int = 0) -> dict[str, Any]:
+        return newest_first(desk.watch.states(instrument_id, desk.day), request, limit, cursor)
+
+    @app.get("/api/v1/instruments/{instrument_id}/regime-models")
+    def models(instrument_id: int, request: Request, limit: int, cursor: int = 0) -> dict[str, Any]:
+        return newest_first(desk.watch.models(instrument_id, desk.day), request, limit, cursor)
+
+    @app.get("/api/v1/instruments/{instrument_id}/change-points")
+    def changes(instrument_id: int, request: Request, limit: int, cursor: int = 0) -> dict[str, Any]:
+        return newest_first(desk.watch.changes(desk.day), request, limit, cursor)
+
+    @app.get("/api/v1/instruments/{instrument_id}/volatility-forecast")
+    def forecast(instrument_id: int, days: int, level: float) -> dict[str, Any]:
+        return desk.watch.forecast(instrument_id, desk.day, days, level)
 
     @app.get("/health/ready")
     def ready() -> JSONResponse:

@@ -12,6 +12,7 @@ from services.common.backtests import BacktestList, Outcome, backtest
 from services.common.iso import ns_from_iso
 from tests.browser import mock_data
 from tests.browser.mock_data import CONFIDENCES, DAYS, INDEX, METHODS, NODES, WINDOW
+from tests.browser.mock_regimes import MockWatch
 
 LABELS = {
     "historical": ("Historical", "500 equally weighted joint moves"),
@@ -56,6 +57,7 @@ class Desk:
     version: int = 1
     changed: dict[int, int] = field(default_factory=dict)
     corrected: dict[tuple[int, int], float] = field(default_factory=dict)
+    watch: MockWatch = field(default_factory=MockWatch)
 
     def __post_init__(self) -> None:
         self.market = mock_data.market()

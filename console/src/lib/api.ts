@@ -1,5 +1,6 @@
 import type {
-  Attribution, Backtests, BookNode, Components, DayClose, Health, MethodNumbers, Outcome, Page, Positions, ProblemDocument, Run, Snapshot,
+  Attribution, Backtests, BookNode, ChangePoint, Components, DayClose, Health, MethodNumbers, Outcome, Page, Positions, ProblemDocument,
+  RegimeModel, Regimes, RegimeState, Run, Snapshot, VolatilityForecast,
 } from './contract.ts';
 
 const ROOT = 'api/v1';
@@ -97,15 +98,36 @@ export const getBacktests = (
 /** 503 is an answer here, not a failure: it carries the checks that do not pass. */
 export const getHealth = (signal?: AbortSignal): Promise<Health> => get('health/ready', signal, (status) => status === 503);
 
-/** Every judged day from a date on, page by page, oldest first. */
-export async function getDayCloses(
+/** Every judged day from a date on, oldest first. */
+export const getDayCloses = (
   node: number, method: string, confidence: number, from: string | undefined, signal?: AbortSignal,
-): Promise<DayClose[]> {
-  const items: DayClose[] = [];
+): Promise<DayClose[]> => everyPage(`${ROOT}/nodes/${node}/day_closes`, { method, confidence, from }, signal);
+
+export const getRegimes = (signal?: AbortSignal): Promise<Regimes> => get(`${ROOT}/regimes`, signal);
+
+/** Every row about an instrument from a time on, oldest first. */
+async function getWatched<T>(instrument: number, what: string, from: string | undefined, signal?: AbortSignal): Promise<T[]> {
+  return (await everyPage<T>(`${ROOT}/instruments/${instrument}/${what}`, { from }, signal)).reverse();
+}
+
+export const getRegimeStates = (instrument: number, from?: string, signal?: AbortSignal): Promise<RegimeState[]> =>
+  getWatched(instrument, 'regimes', from, signal);
+
+export const getRegimeModels = (instrument: number, from?: string, signal?: AbortSignal): Promise<RegimeModel[]> =>
+  getWatched(instrument, 'regime-models', from, signal);
+
+export const getChangePoints = (instrument: number, from?: string, signal?: AbortSignal): Promise<ChangePoint[]> =>
+  getWatched(instrument, 'change-points', from, signal);
+
+export const getVolatilityForecast = (instrument: number, days: number, level: number, signal?: AbortSignal): Promise<VolatilityForecast> =>
+  get(`${ROOT}/instruments/${instrument}/volatility-forecast?${query({ days, level })}`, signal);
+
+/** All pages, in the order of the service. */
+async function everyPage<T>(path: string, values: Record<string, string | number | undefined>, signal?: AbortSignal): Promise<T[]> {
+  const items: T[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < PAGES_MAX; page += 1) {
-    const path = `${ROOT}/nodes/${node}/day_closes?${query({ method, confidence, from, limit: PAGE_ITEMS, cursor })}`;
-    const answer = await get<Page<DayClose>>(path, signal);
+    const answer = await get<Page<T>>(`${path}?${query({ ...values, limit: PAGE_ITEMS, cursor })}`, signal);
     items.push(...answer.items);
     if (answer.next_cursor === null) return items;
     cursor = answer.next_cursor;

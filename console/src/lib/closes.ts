@@ -25,7 +25,7 @@ export function closeSeries(rows: readonly DayClose[]): CloseSeries {
 }
 
 /** What is held, with newer rows laid over it by date; both oldest first. */
-export function extend(held: readonly DayClose[], more: readonly DayClose[]): DayClose[] {
+export function extend<T extends { date: string }>(held: readonly T[], more: readonly T[]): T[] {
   const first = more[0];
   if (!first) return [...held];
   const cut = held.findIndex((r) => r.date >= first.date);

@@ -230,6 +230,107 @@ export interface Backtests {
   items: MethodBacktest[];
 }
 
+/** Regime and volatility of an instrument as known at a day close. */
+export interface RegimeState {
+  as_of: string;
+  as_of_ns: string;
+  date: string;
+  revision: number;
+  price: number;
+  move: number | null;
+  model_version: number;
+  labels: string[];
+  /** Chances of the state of this day, and of the next, in the order of `labels`. */
+  filtered: number[];
+  ahead: number[];
+  /** Forecast for the next day, of a day. */
+  volatility: number | null;
+  status: string;
+}
+
+type Numbers = (number | null)[];
+
+export interface RegimeStatistics {
+  label: string;
+  days: number;
+  share: number;
+  mean_return: number | null;
+  volatility: number | null;
+  sharpe: number | null;
+  drawdown: number | null;
+  value_at_risk: number | null;
+}
+
+/** Of a regime model; null where there is no number. */
+export interface RegimeParameters {
+  labels: string[];
+  transition: Numbers[];
+  /** Expected, in days. */
+  durations: Numbers;
+  errors: { status: string; reason: string; transition: Numbers[]; durations: Numbers };
+  statistics: RegimeStatistics[];
+}
+
+export interface RegimeModel {
+  as_of: string;
+  date: string;
+  kind: 'regimes' | 'volatility';
+  model_version: number;
+  observations: number;
+  /** Whether its own parameters are in use from then on, or still those of before. */
+  used: boolean;
+  status: string;
+  reason: string;
+  /** Those in use afterwards: `RegimeParameters` of a regime model; empty while there are none. */
+  parameters: Record<string, unknown>;
+}
+
+export interface ChangePoint {
+  as_of: string;
+  date: string;
+  detector: string;
+  direction: 'up' | 'down';
+  statistic: number;
+  threshold: number;
+}
+
+export interface WatchSettings {
+  regimes_of: string[];
+  states: number;
+  /** Closes before the first fit. */
+  first: number;
+  every: number;
+  history: number;
+  /** Closes between false alarms of change; 0: none is watched. */
+  run_length: number;
+}
+
+export type Shock = 'relative' | 'absolute';
+
+export interface Followed {
+  instrument_id: number;
+  symbol: string;
+  shock: Shock;
+  state: RegimeState | null;
+}
+
+/** What is watched, and how it stands. */
+export interface Regimes {
+  settings: WatchSettings;
+  items: Followed[];
+}
+
+export interface VolatilityForecast {
+  as_of: string;
+  model: string;
+  innovation: string;
+  /** Day of the refit. */
+  fitted: string;
+  level: number;
+  long_run: number | null;
+  items: { day: number; volatility: number | null; median: number; lower: number; upper: number }[];
+}
+
 export interface Page<T> {
   items: T[];
   next_cursor: string | null;

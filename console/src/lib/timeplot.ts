@@ -1,15 +1,10 @@
 import uPlot from 'uplot';
 
+import { axis, DAY, presetRange, type Range, timeAxis, utc, within } from './axes.ts';
 import type { CloseSeries } from './closes.ts';
 import { compact } from './format.ts';
 import { stems } from './stems.ts';
 import { color } from './theme.svelte.ts';
-
-export type Range = '1Y' | '3Y' | 'All';
-const DAY = 86_400;
-const YEARS: Record<Range, number> = { '1Y': 1, '3Y': 3, All: Infinity };
-/** Room right of the last close, as a share of the range, where the day in progress is drawn. */
-const AHEAD = 0.02;
 
 export interface LivePoint {
   time: number;
@@ -21,15 +16,6 @@ export interface PlotHandlers {
   onCursor(index: number | null): void;
   onView(from: number, to: number, zoomed: boolean): void;
 }
-
-/** Whole pixels: uPlot reads the size out of this text to space its lines. */
-const FONT = "12px 'IBM Plex Sans Variable', sans-serif";
-const axis = (): Partial<uPlot.Axis> => ({
-  stroke: () => color('text-3'),
-  font: FONT,
-  grid: { stroke: () => color('line'), width: 1 },
-  ticks: { show: false },
-});
 
 /** VaR and P&L through time on one uPlot: keeps a preset range at the newest day until the user zooms. */
 export class TimePlot {
@@ -113,19 +99,14 @@ export class TimePlot {
   }
 
   #zoomTo(min: number, max: number): void {
-    const times = this.#series?.time ?? [];
-    const [first, last] = [times[0] ?? min, times.at(-1) ?? max];
     this.#zoomed = true;
-    this.#plot.setScale('x', { min: Math.max(min, first - 3 * DAY), max: Math.min(max, last + Math.max(4 * DAY, (last - first) * AHEAD)) });
+    this.#plot.setScale('x', within(this.#series?.time ?? [], min, max));
   }
 
   #showRange(): void {
     this.#zoomed = false;
-    const times = this.#series?.time ?? [];
-    const [first, last] = [times[0], times.at(-1)];
-    if (first === undefined || last === undefined) return;
-    const min = Math.max(first, last - YEARS[this.#range] * 365.25 * DAY);
-    this.#plot.setScale('x', { min: min - DAY, max: last + Math.max(4 * DAY, (last - min) * AHEAD) });
+    const range = presetRange(this.#series?.time ?? [], this.#range);
+    if (range) this.#plot.setScale('x', range);
   }
 
   #beyond(live: LivePoint): boolean {
@@ -154,7 +135,7 @@ export class TimePlot {
       height: Math.max(100, root.clientHeight),
       padding: [8, 12, 0, 0],
       legend: { show: false },
-      tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), 'Etc/UTC'),
+      tzDate: utc,
       scales: {
         x: { time: true },
         y: {
@@ -168,7 +149,7 @@ export class TimePlot {
         },
       },
       axes: [
-        { ...axis(), space: 70, size: 34, gap: 2 },
+        timeAxis(),
         { ...axis(), size: 58, space: 42, values: (_, splits) => splits.map((v) => compact(v)) },
       ],
       series: [

@@ -162,6 +162,7 @@ def test_fills_of_a_node_and_of_those_below_it(client: TestClient, played: Small
     second = node(client, 1, "fills", limit=2, cursor=first["next_cursor"])
     both = [i["fill_id"] for i in first["items"] + second["items"]]
     assert both == [f.fill_id for f in kept if not f.superseded_by][:4]
+    assert node(client, 7, "fills", limit=10_000)["items"] == node(client, 7, "fills")["items"]  # more than the store gives at once
     assert "cursor" in node(client, 1, "fills", 422, cursor="rubbish")["detail"]
 
 
@@ -297,6 +298,11 @@ def test_the_description_is_complete(client: TestClient) -> None:
         "/api/v1/results/{result_id}/explain",
         "/api/v1/results/{result_id}/change",
         "/api/v1/results/{result_id}/attribution",
+        "/api/v1/regimes",
+        "/api/v1/instruments/{instrument_id}/regimes",
+        "/api/v1/instruments/{instrument_id}/regime-models",
+        "/api/v1/instruments/{instrument_id}/change-points",
+        "/api/v1/instruments/{instrument_id}/volatility-forecast",
         "/health/live",
         "/health/ready",
         "/metrics",
