@@ -39,8 +39,8 @@ from services.common.ports import NODE_KINDS, Log, LogStore, Snapshot, SnapshotK
 from services.common.runtime import Group, SystemClock
 from services.recorder.loop import Recorded, record_loop
 from services.recorder.recorder import Recorder
+from services.risk import loops
 from services.risk.finisher import FinisherPorts
-from services.risk.loops import finish_loop, read_loop
 from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
 
 NODES = 100
@@ -185,8 +185,7 @@ def running(cadence_ns: int, nodes: int, open_log: OpenLog = memory_log) -> Iter
         genesis = Genesis(book(nodes), "", "", "", close + 1, cadence_ns, configuration.to_json())
         loop.append(Record(0, 0, START_NS, START_NS, 0, genesis))
         loop.group.start("recorder", lambda stop: record_loop(recorder, stop, loop.recorded.hurry))
-        loop.group.start("reader", lambda stop: read_loop(worker, stop))
-        loop.group.start("finisher", lambda stop: finish_loop(worker, stop))
+        loops.start(loop.group, worker)
         stack.callback(loop.group.close)
         _fill_window(loop)
         yield loop

@@ -41,8 +41,8 @@ from services.jobs.runner import JobPorts, JobRunner, job_loop
 from services.jobs.runner import Observer as JobObserver
 from services.recorder.loop import Recorded, record_loop
 from services.recorder.recorder import Recorder
+from services.risk import loops
 from services.risk.finisher import FinisherPorts
-from services.risk.loops import finish_loop, read_loop
 from services.risk.observer import Observer as RiskObserver
 from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
 
@@ -134,8 +134,7 @@ class Embedded:
     def start(self) -> None:
         """Start recorder, worker and feed, each in its thread."""
         self.group.start("recorder", self._record_loop)
-        self.group.start("risk worker", lambda stop: read_loop(self.worker, stop))
-        self.group.start("finisher", lambda stop: finish_loop(self.worker, stop))
+        loops.start(self.group, self.worker)
         self.group.start("feed", self._feed_loop)
         if self.challenged:
             self.group.start("jobs", lambda stop: job_loop(self.jobs, stop))

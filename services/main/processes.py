@@ -28,8 +28,8 @@ from services.main.stored_status import StoredStatus
 from services.main.wiring import Broker, Stores, addresses, stores
 from services.recorder.loop import record_loop
 from services.recorder.recorder import Recorder
+from services.risk import loops
 from services.risk.finisher import FinisherPorts
-from services.risk.loops import finish_loop, read_loop
 from services.risk.observer import Observer
 from services.risk.worker import RiskWorker, WorkerPorts, WorkerSettings
 
@@ -117,8 +117,7 @@ def _fold(parts: Parts, log: Log, publisher: Publisher, stop: Stopping, kind: Sh
         ports, WorkerSettings(name, shards.count, shards.per_worker_target, shards.lease_seconds, settings.history.pending_max)
     )
     group = Group()
-    group.start("reader", lambda stopped: read_loop(worker, stopped))
-    group.start("finisher", lambda stopped: finish_loop(worker, stopped))
+    loops.start(group, worker)
     try:
         while not stop.is_set() and not group.stop.is_set():
             stop.wait(POLL_SECONDS)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from threading import Event
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -72,6 +73,8 @@ class FinisherPorts:
     observer: Observer = field(default_factory=Silent)
     cache: Outage = field(default_factory=lambda: Outage(logger, "the snapshot cache"))
     """What was seen of the cache."""
+    work: Event = field(default_factory=Event)
+    """Set with every bucket that is queued: a thread that looked every so often would take the interpreter from live numbers."""
 
 
 class Finisher:
@@ -110,6 +113,7 @@ class Finisher:
     def add(self, pending: Pending) -> None:
         """Queue a bucket."""
         self.pending.append(pending)
+        self.ports.work.set()
 
     def steps(self) -> Iterator[str]:
         """Finish what is pending, up to `group_max` buckets in one transaction; each name yielded says what was just done.

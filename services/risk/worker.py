@@ -108,7 +108,12 @@ class RiskWorker:
         self.observer = ports.finishing.observer
         self._ticks, self._late = 0, 0
         self._history, self._log = Outage(logger, "the history"), Outage(logger, "the log")
+        self._renewal = Outage(logger, "the history, which holds the leases,")
         self._unstarted: list[Lease] = []
+        self.renewed_beside = False
+        """Whether `renew_leases` is called from another thread: a renewal waits for the database's disk, and a tick would wait with it."""
+        self._not_renewed: deque[Lease] = deque()
+        self._stepped_ns = 0
         self._next_lease_ns = 0
         self._cache_again_ns = 0
         self._refresh_ns = 0
@@ -120,7 +125,8 @@ class RiskWorker:
         for shard in self.shards():
             if shard.finisher.fenced:
                 self._lose(shard.lease.shard_id, "a newer owner wrote")
-        now_ns = self.ports.clock.now_ns()
+        self._drop_not_renewed()
+        now_ns = self._stepped_ns = self.ports.clock.now_ns()
         if now_ns >= self._next_lease_ns:
             self.tend_leases()
             self._next_lease_ns = now_ns + int(self.settings.lease_seconds / 5 * 1e9)
@@ -183,9 +189,9 @@ class RiskWorker:
         """Renew what is owned, take what is free."""
         ttl = self.settings.lease_seconds
         try:
-            for shard_id, lease in list(self.leases.items()):
-                if not self.ports.leases.renew(lease, ttl):
-                    self._lose(shard_id, "the lease was not renewed in time")
+            if not self.renewed_beside:
+                self._renew()
+                self._drop_not_renewed()
             for shard_id in self._wanted():
                 if self._may_take(shard_id):
                     taken = self.ports.leases.acquire(shard_id, self.settings.owner, ttl)
@@ -202,6 +208,28 @@ class RiskWorker:
             self._history.away(error)
             return
         self._history.back()
+
+    def renew_leases(self) -> None:
+        """Renew what is owned, from a thread of its own, while steps are made: one that stands still must lose its shards."""
+        if self.ports.clock.now_ns() - self._stepped_ns > self.settings.lease_seconds * 1e9:
+            return
+        try:
+            self._renew()
+        except Unavailable as error:
+            self._renewal.away(error)
+            return
+        self._renewal.back()
+
+    def _renew(self) -> None:
+        for lease in list(self.leases.values()):
+            if not self.ports.leases.renew(lease, self.settings.lease_seconds):
+                self._not_renewed.append(lease)
+
+    def _drop_not_renewed(self) -> None:
+        while self._not_renewed:
+            lease = self._not_renewed.popleft()
+            if self.leases.get(lease.shard_id) == lease:
+                self._lose(lease.shard_id, "the lease was not renewed in time")
 
     def _wanted(self) -> list[str]:
         others = [s for s in self.ports.kind.shard_ids(self.settings.shard_count) if s not in self.leases]

@@ -58,3 +58,26 @@ def test_a_batch_that_takes_longer_than_a_lease_keeps_it(monkeypatch: pytest.Mon
     assert first.cursors[0].log_seq == len(at.records)
     assert first.lost == []
     assert {k: lease.epoch for k, lease in first.leases.items() if k in held} == {k: lease.epoch for k, lease in held.items()}
+
+
+def test_leases_renewed_beside_are_lost_at_the_next_step_and_only_while_steps_are_made() -> None:
+    sim = cluster()
+    worker = sim.processes[0].worker
+    worker.step()
+    assert worker.leases
+    worker.renewed_beside = True
+    for _ in range(5):  # longer than a lease, kept by the renewals alone
+        sim.clock.ns += int(LEASE_SECONDS * 0.6e9)
+        worker.step()
+        worker.renew_leases()
+    assert worker.leases
+    assert not worker.lost
+    held = set(worker.leases)
+    sim.clock.ns += int(LEASE_SECONDS * 1.2e9)  # no step is made, and so nothing is renewed
+    worker.renew_leases()
+    for shard_id in held:
+        assert sim.leases.acquire(shard_id, "another", LEASE_SECONDS) is not None
+    worker.step()
+    worker.renew_leases()
+    worker.step()
+    assert set(worker.lost) == held
