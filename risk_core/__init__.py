@@ -25,6 +25,7 @@ _SUBPACKAGES: Final = (
     "parametric",
     "records",
     "regimes",
+    "regulation",
     "scenarios",
     "suite",
     "tails",
@@ -48,6 +49,7 @@ _OFFERED: Final = (
     "regimes",
     "change_points",
     "backtests",
+    "regulation",
 )
 _SHARED: Final = (
     "Calibration",
