@@ -22,6 +22,7 @@ from services.api.routes import Parts, health_routes, history_routes, node_route
 from services.api.security import Guard, required_key
 from services.api.stream import Hub
 from services.api.views import product_version, run_item
+from services.api.zone_routes import zone_routes
 from services.common.config import ApiSettings
 from services.common.evidence_shapes import Evidence
 from services.common.health import Check, Health, Progress, Unhealthy
@@ -94,8 +95,8 @@ def create_app(deps: ApiDependencies, settings: ApiSettings) -> FastAPI:
     )
     app.state.hub = hub
     problems.install(app)
-    watched = regime_routes(parts, deps.snapshots)
-    for router in (run_routes(parts), node_routes(parts), history_routes(parts), watched, health_routes(parts)):
+    history = (history_routes(parts), zone_routes(parts), regime_routes(parts, deps.snapshots))
+    for router in (run_routes(parts), node_routes(parts), *history, health_routes(parts)):
         app.include_router(router)
     console.install(app, deps.console)
     openapi.install(app)

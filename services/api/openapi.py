@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from services.api.problems import MEDIA_TYPE, Problem
 from services.api.regime_shapes import ChangePointPage, RegimeModelPage, RegimesItem, RegimeStatePage, VolatilityForecastItem
 from services.api.shapes import DayClosePage, FillPage, HealthItem, HistoryPage, MethodList, NodeList, RunItem, SnapshotItem, SnapshotList
+from services.api.zone_shapes import ZoneHistory, ZoneList
 from services.common.backtests import BacktestList
 from services.common.evidence_shapes import Attribution, Change, Components, Explanation, Positions
 
@@ -24,6 +25,8 @@ SHAPES: Final = (
     MethodList,
     DayClosePage,
     BacktestList,
+    ZoneList,
+    ZoneHistory,
     FillPage,
     Components,
     Positions,

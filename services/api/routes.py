@@ -168,7 +168,7 @@ def history_routes(parts: Parts) -> APIRouter:
         cursor: CursorQuery = None,
         revisions: Revisions = "newest",
     ) -> Response:
-        where = _filter(parts, node_id, method, confidence, from_, to, revisions == "all")
+        where = history_filter(parts, node_id, method, confidence, from_, to, revisions == "all")
         genesis = parts.run.get().genesis
         with parts.history:
             rows, following = oldest_first(parts.queries.results, where, limit, cursor, genesis.emit_from_ns, genesis.cadence_ns)
@@ -203,7 +203,7 @@ def history_routes(parts: Parts) -> APIRouter:
         limit: LimitQuery = 1000,
         cursor: CursorQuery = None,
     ) -> Response:
-        where = _filter(parts, node_id, method, confidence, from_, to, False)
+        where = history_filter(parts, node_id, method, confidence, from_, to)
         genesis = parts.run.get().genesis
         with parts.history:
             rows, following = oldest_first(parts.queries.day_closes, where, limit, cursor, genesis.emit_from_ns, 0)
@@ -302,20 +302,16 @@ def health_routes(parts: Parts) -> APIRouter:
     return router
 
 
-def _result(parts: Parts, name: str, text: str) -> ResultId:
-    """Return a result of the run by its id; raise the problem that says what is wrong with it."""
-    try:
-        asked = ResultId.parse(text)
-    except ValueError as error:
-        raise invalid(f"{name}: {error}") from None
-    context = parts.run.get()
-    context.node(asked.node_id)
-    return ResultId(asked.node_id, asked.as_of_ns, context.method(asked.method), context.confidence(asked.confidence), asked.revision)
-
-
-def _filter(
-    parts: Parts, node_id: int, method: str | None, confidence: float | None, from_: str | None, to: str | None, all_revisions: bool
+def history_filter(
+    parts: Parts,
+    node_id: int,
+    method: str | None,
+    confidence: float | None,
+    from_: str | None,
+    to: str | None,
+    all_revisions: bool = False,
 ) -> HistoryFilter:
+    """Return what a question about a node's past asks for; raise the problem that says what is wrong with it."""
     context = parts.run.get()
     context.node(node_id)
     from_ns, to_ns = time_range(from_, to)
@@ -330,6 +326,17 @@ def _filter(
         confidence=context.confidence(confidence),
         all_revisions=all_revisions,
     )
+
+
+def _result(parts: Parts, name: str, text: str) -> ResultId:
+    """Return a result of the run by its id; raise the problem that says what is wrong with it."""
+    try:
+        asked = ResultId.parse(text)
+    except ValueError as error:
+        raise invalid(f"{name}: {error}") from None
+    context = parts.run.get()
+    context.node(asked.node_id)
+    return ResultId(asked.node_id, asked.as_of_ns, context.method(asked.method), context.confidence(asked.confidence), asked.revision)
 
 
 def _evidence(parts: Parts, ask: Callable[[], msgspec.Struct]) -> Response:

@@ -22,8 +22,10 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
 from services.api.security import SECURITY_HEADERS
+from services.api.zone_shapes import ZoneHistory
 from services.common.backtests import Outcome
 from tests.browser.mock_desk import Desk
+from tests.browser.mock_zones import newest_zones, zone_history
 
 DIST = Path(__file__).parents[2] / "console" / "dist"
 STREAM_POLL_SECONDS = 0.02
@@ -84,6 +86,17 @@ def create_app(desk: Desk) -> FastAPI:
     @app.get("/api/v1/nodes/{node_id}/backtests")
     def backtests(node_id: int, confidence: float, window: int, outcome: Outcome) -> Response:
         return Response(msgspec.json.encode(desk.backtests(node_id, confidence, window, outcome)), media_type="application/json")
+
+    @app.get("/api/v1/zones")
+    def zones(confidence: float, outcome: Outcome, window: int) -> Response:
+        return Response(msgspec.json.encode(newest_zones(desk, confidence, outcome, window)), media_type="application/json")
+
+    @app.get("/api/v1/nodes/{node_id}/zones")
+    def zones_of(node_id: int, request: Request, method: str, confidence: float, outcome: Outcome, window: int, limit: int) -> Response:
+        rows = zone_history(desk, node_id, method, confidence, outcome, window)[::-1]
+        since, until = (int(request.query_params.get(name, default)) for name, default in (("from", 0), ("to", 2**63)))
+        kept = [row for row in rows if since <= int(row.as_of_ns) < until][:limit]
+        return Response(msgspec.json.encode(ZoneHistory(outcome, window, kept)), media_type="application/json")
 
     @app.get("/api/v1/nodes/{node_id}/components")
     def components(node_id: int, method: str, confidence: float) -> dict[str, Any]:

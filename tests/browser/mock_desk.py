@@ -58,6 +58,7 @@ class Desk:
     changed: dict[int, int] = field(default_factory=dict)
     corrected: dict[tuple[int, int], float] = field(default_factory=dict)
     watch: MockWatch = field(default_factory=MockWatch)
+    keeps_zones: bool = True
 
     def __post_init__(self) -> None:
         self.market = mock_data.market()

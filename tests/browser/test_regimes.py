@@ -190,6 +190,8 @@ def test_the_address_holds_view_and_instrument(page: Page, desk: Desk, server: S
     assert (fragment["view"], fragment["instrument"]) == (["regimes"], [str(SPX)])
     page.get_by_role("tab", name="Regimes").focus()
     page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("tab", name="Zones", exact=True)).to_be_focused()
+    page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("treegrid")).to_be_visible()
     expect(page.get_by_role("tab", name="Book")).to_be_focused()
     assert "view" not in parse_qs(urlparse(page.url).fragment)

@@ -1,6 +1,6 @@
 import type {
   Attribution, Backtests, BookNode, ChangePoint, Components, DayClose, Health, MethodNumbers, Outcome, Page, Positions, ProblemDocument,
-  RegimeModel, Regimes, RegimeState, Run, Snapshot, VolatilityForecast,
+  RegimeModel, Regimes, RegimeState, Run, Snapshot, VolatilityForecast, ZoneRow, Zones,
 } from './contract.ts';
 
 const ROOT = 'api/v1';
@@ -9,6 +9,7 @@ const TIMEOUT_MS = 15_000;
 const SECOND_TRY_AFTER_MS = 250;
 const PAGE_ITEMS = 4_000;
 const PAGES_MAX = 64;
+const ZONES_MAX = 1_000;
 
 /** A failed request: the server's problem document, or what is known when there was no answer at all (status 0). */
 export class ApiError extends Error {
@@ -94,6 +95,23 @@ export const getMethods = async (node: number, signal?: AbortSignal): Promise<Me
 export const getBacktests = (
   node: number, confidence: number, window: number, outcome: Outcome, signal?: AbortSignal,
 ): Promise<Backtests> => get(`${ROOT}/nodes/${node}/backtests?${query({ confidence, window, outcome })}`, signal);
+
+export const getZones = (confidence: number, outcome: Outcome, window: number, signal?: AbortSignal): Promise<Zones> =>
+  get(`${ROOT}/zones?${query({ confidence, outcome, window })}`, signal);
+
+/** Zones of one node and method from a time on, oldest first. */
+export async function getZoneHistory(
+  node: number, values: { method: string; confidence: number; outcome: Outcome; window: number; from?: string | undefined }, signal?: AbortSignal,
+): Promise<ZoneRow[]> {
+  const items: ZoneRow[] = [];
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    const older = query({ ...values, limit: ZONES_MAX, to: items.at(-1)?.as_of_ns });
+    const answer = await get<{ items: ZoneRow[] }>(`${ROOT}/nodes/${node}/zones?${older}`, signal);
+    items.push(...answer.items);
+    if (answer.items.length < ZONES_MAX) break;
+  }
+  return items.reverse();
+}
 
 /** 503 is an answer here, not a failure: it carries the checks that do not pass. */
 export const getHealth = (signal?: AbortSignal): Promise<Health> => get('health/ready', signal, (status) => status === 503);

@@ -24,6 +24,9 @@ export function closeSeries(rows: readonly DayClose[]): CloseSeries {
   };
 }
 
+/** Days that a correction can reach, by the service's own default: what is kept of them is read again with each new one. */
+export const CORRECTED = 260;
+
 /** What is held, with newer rows laid over it by date; both oldest first. */
 export function extend<T extends { date: string }>(held: readonly T[], more: readonly T[]): T[] {
   const first = more[0];

@@ -193,6 +193,8 @@ export interface MethodNumbers {
 }
 
 export type Outcome = 'hypothetical' | 'actual';
+/** Basel's traffic light. */
+export type Zone = 'green' | 'yellow' | 'red';
 
 export interface BacktestTest {
   key: string;
@@ -213,7 +215,7 @@ export interface MethodBacktest {
   observations: number;
   exceptions: number;
   expected: number;
-  zone: 'green' | 'yellow' | 'red';
+  zone: Zone;
   /** Chance of so many exceptions or more if the forecast is right. */
   type_i: number;
   multiplier_mar32: number;
@@ -228,6 +230,41 @@ export interface Backtests {
   window: number;
   outcome: Outcome;
   items: MethodBacktest[];
+}
+
+/** Where a method of a node stood after a judged day. */
+export interface ZoneRow {
+  node_id: number;
+  method: string;
+  confidence: number;
+  as_of: string;
+  as_of_ns: string;
+  date: string;
+  revision: number;
+  observations: number;
+  exceptions: number;
+  expected: number;
+  zone: Zone;
+  /** Of the judged day before. */
+  zone_before: Zone | null;
+  /** Most exceptions of the green and of the yellow zone in so many days. */
+  green_most: number;
+  yellow_most: number;
+  type_i: number;
+  multiplier_mar32: number;
+  multiplier_basel_2_5: number;
+  kupiec_p: number | null;
+  independence_p: number | null;
+  conditional_p: number | null;
+}
+
+/** The newest zones of the whole book. */
+export interface Zones {
+  outcome: Outcome;
+  window: number;
+  /** Those that forecast one day ahead: others have no zones. */
+  methods: string[];
+  items: ZoneRow[];
 }
 
 /** Regime and volatility of an instrument as known at a day close. */

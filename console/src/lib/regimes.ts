@@ -1,4 +1,4 @@
-import { extend, seconds } from './closes.ts';
+import { CORRECTED, extend, seconds } from './closes.ts';
 import type { ChangePoint, Followed, RegimeModel, RegimeParameters, Regimes, RegimeState, Shock } from './contract.ts';
 import { day, decimal, percent } from './format.ts';
 
@@ -9,8 +9,6 @@ export interface RegimeHistory {
   changes: ChangePoint[];
 }
 
-/** Closes that a correction can reach, by the service's own default: they are read again with each new one. */
-const CORRECTED = 260;
 const DAYS_OF_A_YEAR = 252;
 const THIRD_NEUTRAL = 3;
 

@@ -3,7 +3,9 @@ import type { BookNode, Run } from './contract.ts';
 const DEFAULT_METHOD = 'historical';
 const DEFAULT_CONFIDENCE = 0.99;
 
-export type View = 'book' | 'regimes';
+const VIEWS = ['book', 'zones', 'regimes'] as const;
+
+export type View = (typeof VIEWS)[number];
 
 /** What the desk looks at, kept in the address so that a link or a reload shows the same. */
 export class Selection {
@@ -45,7 +47,7 @@ export class Selection {
     if (Number.isInteger(node)) this.node = node;
     if (confidence > 0 && confidence < 1) this.confidence = confidence;
     this.method = values.get('method') ?? this.method;
-    this.view = values.get('view') === 'regimes' ? 'regimes' : 'book';
+    this.view = VIEWS.find((view) => view === values.get('view')) ?? 'book';
     const instrument = Number(values.get('instrument') ?? NaN);
     if (Number.isInteger(instrument)) this.instrument = instrument;
   }

@@ -292,6 +292,8 @@ def test_the_description_is_complete(client: TestClient) -> None:
         "/api/v1/nodes/{node_id}/methods",
         "/api/v1/nodes/{node_id}/day_closes",
         "/api/v1/nodes/{node_id}/backtests",
+        "/api/v1/nodes/{node_id}/zones",
+        "/api/v1/zones",
         "/api/v1/nodes/{node_id}/components",
         "/api/v1/nodes/{node_id}/positions",
         "/api/v1/nodes/{node_id}/fills",
